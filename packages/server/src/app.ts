@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
+import Fastify, {
+  type ConnectionError,
+  type FastifyBaseLogger,
+  type FastifyHttpOptions,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify'
+import type { AccessTokens, Caller } from './attachments/access-tokens.ts'
+import type { Attachments } from './attachments/attachments.ts'
+import type { Contents } from './attachments/contents.ts'
+import type { LinkCredentials } from './attachments/link-credentials.ts'
+import { Failure } from './errors.ts'
+import { isDeeperThan } from './http/json.ts'
+import type { Thumbnails } from './images/thumbnails.ts'
+import type { Metrics } from './metrics.ts'
+import { parseTarget } from './oss/target.ts'
+import { accessTokenRoutes } from './routes/access-token.ts'
+import { failureBody, renderControlFailures } from './routes/control-failures.ts'
+import { downloadUrlsRoute } from './routes/download-urls.ts'
+import { renderObjectFailures } from './routes/object-failures.ts'
+import { OBJECT_PATH, objectsRoute } from './routes/objects.ts'
+import { OPS_PATHS, opsRoutes } from './routes/ops.ts'
+import { uploadRoute } from './routes/upload.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set in the scope that asks for an access token. */
+    caller: Caller
+  }
+}
+
+export interface AppParts {
+  tokens: AccessTokens
+  attachments: Attachments
+  contents: Contents
+  credentials: LinkCredentials
+  thumbnails: Thumbnails
+  metrics: Metrics
+  ready(): Promise<void>
+  publicUrl(): string
+  now(): number
+}
+
+export interface AppOptions {
+  bucket: string
+  region: string
+  strictSignatures: boolean
+  rangeBehaviour: 'rfc' | 'oss'
+  maxUploadBytes: number
+  maxItems: number
+  metrics: 'loopback' | 'all' | 'off'
+  trustedProxies: string[]
+  logger: FastifyBaseLogger
+}
+
+/** The whole surface of the service. */
+export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance {
+  const { tokens, attachments, contents, credentials, thumbnails, metrics, ready, publicUrl, now } = parts
+  const { bucket, region, strictSignatures: strict, rangeBehaviour, maxUploadBytes, maxItems } = options
+  const app = Fastify(serverOptions(options))
+  app.decorateRequest('caller')
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none'
+    metrics.observe({ route, method: request.method, status: reply.statusCode }, reply.elapsedTime / 1000)
+    request.log.info(
+      {
+        method: request.method,
+        path: pathOf(request),
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+      },
+      'request',
+    )
+  })
+
+  renderControlFailures(app, metrics)
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.url !== OBJECT_PATH) reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' })
+  })
+  readJsonStrictly(app)
+  opsRoutes(app, { ready, metrics, metricsFor: options.metrics })
+  accessTokenRoutes(app, { tokens, publicUrl })
+
+  app.register(async (scope) => {
+    scope.addHook('onRequest', async (request) => {
+      request.caller = await tokens.authenticate(accessTokenOf(request))
+    })
+    downloadUrlsRoute(scope, { attachments, maxItems })
+    scope.register(async (uploads) => {
+      uploads.removeAllContentTypeParsers()
+      uploads.addContentTypeParser('multipart/form-data', (_request, _body, done) => done(null))
+      uploadRoute(uploads, { attachments: { upload: counted }, maxUploadBytes })
+    })
+  })
+
+  app.register(async (scope) => {
+    renderObjectFailures(scope, { witness: metrics, now })
+    scope.addHook('onRequest', async (request, reply) => {
+      reply.headers({ server: 'AliyunOSS', 'x-oss-request-id': request.id, 'x-request-id': request.id })
+    })
+    objectsRoute(scope, { attachments, contents, credentials, thumbnails, now, bucket, region, strict, rangeBehaviour })
+  })
+  return app
+
+  async function counted(...[file, caller]: Parameters<Attachments['upload']>) {
+    const record = await attachments.upload(file, caller)
+    metrics.uploaded(record.size)
+    return record
+  }
+}
+
+const HEADERS_TIMEOUT_MS = 15_000
+const REQUEST_TIMEOUT_MS = 300_000
+const IDLE_TIMEOUT_MS = 60_000
+const KEEP_ALIVE_MS = 65_000
+const JSON_LIMIT = 1024 * 1024
+const JSON_DEPTH = 32
+
+function serverOptions({ logger, trustedProxies }: AppOptions): FastifyHttpOptions<Server, FastifyBaseLogger> {
+  const run = randomBytes(8).toString('hex').toUpperCase()
+  let count = 0
+  return {
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
+    bodyLimit: JSON_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: IDLE_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: 32 * 1024 },
+    // 24 hex digits, as OSS has them: a random part for this process and a counter.
+    genReqId: () => run + (++count % 0x1_0000_0000).toString(16).toUpperCase().padStart(8, '0'),
+    rewriteUrl: ({ url = '/' }: IncomingMessage) => (isControlPath(url) ? url : OBJECT_PATH),
+    routerOptions: { querystringParser: (text: string) => Object.fromEntries(parseTarget(`?${text}`).query) },
+    exposeHeadRoutes: false,
+    frameworkErrors: (_error, _request, reply: FastifyReply) =>
+      reply.code(400).send(failureBody(new Failure('MalformedRequest'))),
+    clientErrorHandler: refuseUnreadable,
+  }
+}
+
+/** What Node's parser could not read has no request to answer, only a connection. */
+function refuseUnreadable(error: ConnectionError, socket: Socket): void {
+  if (socket.writable && error.code !== 'ECONNRESET') {
+    const body = JSON.stringify(failureBody(new Failure('MalformedRequest')))
+    const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}`
+    socket.write(`${head}\r\nConnection: close\r\n\r\n${body}`)
+  }
+  socket.destroySoon()
+}
+
+const CONTROL_PATHS = new RegExp(`^(/api/|(${Object.values(OPS_PATHS).join('|')})(\\?|$))`)
+
+function isControlPath(url: string): boolean {
+  return CONTROL_PATHS.test(url)
+}
+
+function readJsonStrictly(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (isDeeperThan(JSON_DEPTH, String(body)))
+      return done(new Failure('InvalidJson', { details: [{ path: '', message: `嵌套不能超过${JSON_DEPTH}层` }] }))
+    return parse(request, String(body), (error, value) =>
+      error ? done(new Failure('InvalidJson')) : done(null, value),
+    )
+  })
+}
+
+/** In the query as the vendor has it, the first one if there are several; or, ours, in a header that no log of a proxy shows. */
+function accessTokenOf({ query, headers }: FastifyRequest): string | undefined {
+  const { accessToken } = query as { accessToken?: string }
+  return accessToken ?? /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1]
+}
+
+/** Without the query, which holds tokens and signatures. */
+function pathOf({ originalUrl }: FastifyRequest): string {
+  const mark = originalUrl.indexOf('?')
+  return mark === -1 ? originalUrl : originalUrl.slice(0, mark)
+}

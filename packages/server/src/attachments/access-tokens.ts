@@ -1,0 +1,145 @@
+import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { Failure } from '../errors.ts'
+import type { AppRecords, TokenRecord, TokenRecords } from '../records/record-store.ts'
+
+/** Who calls: every token is bound to one corporation. */
+export interface Caller {
+  corporationId: string
+}
+
+export interface IssuedToken {
+  accessToken: string
+  refreshToken: string
+  /** Unix time in milliseconds. */
+  expiresAt: number
+  corporationId: string
+}
+
+/** `address` is the caller's; `local` whether the call came from this very machine. */
+export interface Origin {
+  address: string
+  local: boolean
+}
+
+export interface AccessTokensOptions {
+  records: { apps: AppRecords; tokens: TokenRecords }
+  now(): number
+  /** Keys the hashes of appSecurity, so that the database alone holds nothing to guess against. */
+  pepper: Buffer
+  lifeMilliseconds: number
+  badSecretsPerMinute: number
+  /** Whether the demo corporation may be used at all. */
+  demoAllowed: boolean
+}
+
+export type AccessTokens = ReturnType<typeof accessTokens>
+
+const KNOWN_TOKENS = 20_000
+const KNOWN_OFFENDERS = 100_000
+const MINUTE = 60_000
+const DAY = 86_400_000
+const SWEEP_SLICE = 1000
+
+/** Tokens are 192 bits from the CSPRNG, kept as SHA-256; secrets are 256 bits, kept as HMAC-SHA256. */
+export function accessTokens(options: AccessTokensOptions) {
+  const { records, now } = options
+  const known = new LRUCache<string, TokenRecord>({ max: KNOWN_TOKENS })
+  const offences = new LRUCache<string, { count: number; until: number }>({ max: KNOWN_OFFENDERS })
+
+  async function issue(appKey: string, appSecurity: string, origin: Origin): Promise<IssuedToken> {
+    const app = await records.apps.find(appKey)
+    const right = sameText(secretHash(options.pepper, appSecurity), app?.secretHash ?? NO_HASH)
+    const usable = app !== undefined && app.disabledAt === null && (!app.demo || (options.demoAllowed && origin.local))
+    if (!right || !usable) throw refused(`${appKey}\0${origin.address}`)
+    const { token, issued } = newPair(app, now() + options.lifeMilliseconds)
+    await records.tokens.add(token)
+    known.set(token.tokenHash, token)
+    return issued
+  }
+
+  /** Counts a wrong secret. Right ones are never counted: real callers take a token for every call. */
+  function refused(offender: string): Failure {
+    const offence = offences.get(offender)
+    const current = offence !== undefined && offence.until > now() ? offence : { count: 0, until: now() + MINUTE }
+    current.count++
+    offences.set(offender, current)
+    if (current.count <= options.badSecretsPerMinute) return new Failure('InvalidSecret')
+    return new Failure('TooManyAttempts', { retryAfterSeconds: Math.ceil((current.until - now()) / 1000) })
+  }
+
+  async function find(accessToken: string): Promise<TokenRecord | undefined> {
+    const tokenHash = hash('sha256', accessToken, 'base64url')
+    const token = known.get(tokenHash) ?? (await load(tokenHash))
+    return token !== undefined && token.expiresAt > now() ? token : undefined
+  }
+
+  async function load(tokenHash: string): Promise<TokenRecord | undefined> {
+    const token = await records.tokens.find(tokenHash)
+    const app = token && !options.demoAllowed ? await records.apps.find(token.appKey) : undefined
+    if (token === undefined || app?.demo) return undefined
+    known.set(tokenHash, token)
+    return token
+  }
+
+  return {
+    issue,
+
+    async authenticate(accessToken: string | undefined): Promise<Caller> {
+      const token = accessToken ? await find(accessToken) : undefined
+      if (token === undefined) throw new Failure('Unauthorized')
+      return token
+    },
+
+    /** Trades a pair that has not expired for a new one; the old one is dead at once. */
+    async refresh(accessToken: string, refreshToken: string, lifeDays: number): Promise<IssuedToken> {
+      const token = await find(accessToken)
+      const refreshHash = hash('sha256', refreshToken, 'base64url')
+      if (token === undefined || !sameText(refreshHash, token.refreshHash)) throw new Failure('Unauthorized')
+      const next = newPair(token, now() + lifeDays * DAY)
+      const replaced = await records.tokens.replace({ tokenHash: token.tokenHash, refreshHash, at: now() }, next.token)
+      known.delete(token.tokenHash)
+      if (!replaced) throw new Failure('Unauthorized')
+      known.set(next.token.tokenHash, next.token)
+      return next.issued
+    },
+
+    /** Removes expired tokens in slices that leave the event loop free in between. */
+    async sweep(): Promise<void> {
+      while ((await records.tokens.sweep(now(), SWEEP_SLICE)) === SWEEP_SLICE) await new Promise(setImmediate)
+    },
+
+    /** Another process replaced this token. */
+    forget(tokenHash: string): void {
+      known.delete(tokenHash)
+    },
+
+    /** Another process disabled an app: whose tokens are known is not kept apart, so all are looked up again. */
+    forgetAll(): void {
+      known.clear()
+    },
+  }
+}
+
+/** As appSecurity is kept: it has 256 bits of chance, so one keyed hash is as good as a slow one. */
+export function secretHash(pepper: Buffer, secret: string): string {
+  return createHmac('sha256', pepper).update(secret).digest('base64url')
+}
+
+const NO_HASH = '-'.repeat(43)
+
+function sameText(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)]
+  return left.length === right.length && timingSafeEqual(left, right)
+}
+
+function newPair(owner: { appKey: string; corporationId: string }, expiresAt: number) {
+  const { appKey, corporationId } = owner
+  const [accessToken, refreshToken] = [randomBytes(24).toString('base64url'), randomBytes(24).toString('base64url')]
+  const issued: IssuedToken = { accessToken, refreshToken, expiresAt, corporationId }
+  const hashes = {
+    tokenHash: hash('sha256', accessToken, 'base64url'),
+    refreshHash: hash('sha256', refreshToken, 'base64url'),
+  }
+  return { issued, token: { ...hashes, appKey, corporationId, expiresAt } }
+}

@@ -1,0 +1,162 @@
+import type { DownloadLink, DownloadRequest } from '@attache/protocol'
+import { LRUCache } from 'lru-cache'
+import type { BlobStore } from '../blobs/blob-store.ts'
+import { Failure } from '../errors.ts'
+import type { AttachmentRecord, AttachmentRecords } from '../records/record-store.ts'
+import type { Caller } from './access-tokens.ts'
+import { contentTypeOf } from './content-type.ts'
+import { type Digest, digestPass } from './digest.ts'
+import type { LinkCredentials } from './link-credentials.ts'
+import { type LinkPlace, linkSigner } from './links.ts'
+import { isFileName, newBlobId, newFileId, objectKey } from './object-key.ts'
+
+export interface AttachmentsOptions extends LinkPlace {
+  records: AttachmentRecords
+  blobs: BlobStore
+  credentials: LinkCredentials
+  now(): number
+  maxUploadBytes: number
+  maxItems: number
+  maxExpirationSeconds: number | undefined
+}
+
+/** A file on its way in. `name` settles when the form has been read to its end, which may be after the bytes. */
+export interface IncomingFile {
+  body: AsyncIterable<Uint8Array>
+  name: Promise<string>
+}
+
+export type Attachments = ReturnType<typeof attachments>
+
+const KNOWN_RECORDS = 50_000
+const LINKS_AT_A_TIME = 500
+
+export function attachments(options: AttachmentsOptions) {
+  const { records, blobs, now } = options
+  const known = new LRUCache<string, AttachmentRecord>({ max: KNOWN_RECORDS })
+  const sign = linkSigner(options)
+
+  /** Durable before it resolves; nothing is left of a file that is refused. */
+  async function upload(file: IncomingFile, caller: Caller): Promise<AttachmentRecord> {
+    const blobId = newBlobId()
+    const pass = await digestPass()
+    await blobs.put(blobId, taken(file, pass, options.maxUploadBytes))
+    try {
+      const fileName = await file.name
+      const record = await describe({ fileName, blobId, digest: pass.result(), corporationId: caller.corporationId })
+      await records.add(record)
+      return record
+    } catch (error) {
+      await blobs.remove(blobId)
+      throw error
+    }
+  }
+
+  async function describe(found: {
+    fileName: string
+    blobId: string
+    digest: Digest
+    corporationId: string
+  }): Promise<AttachmentRecord> {
+    const { fileName, blobId, corporationId, digest } = found
+    const { head, ...digests } = digest
+    const contentType = await contentTypeOf(head, fileName)
+    const key = objectKey(crypto.randomUUID(), fileName)
+    return { fileId: newFileId(now()), corporationId, key, fileName, blobId, ...digests, contentType, createdAt: now() }
+  }
+
+  /** In the order asked; what is unknown, another corporation's, or no true pair of id and key is left out. */
+  async function links(asked: readonly DownloadRequest[], caller: Caller): Promise<DownloadLink[]> {
+    refuseOverLimits(asked)
+    const found = await lookUp(asked)
+    const signer = await options.credentials.signerOf(caller.corporationId)
+    // Rounded up: a link never lives shorter than was asked.
+    const start = Math.ceil(now() / 1000)
+    const answer: DownloadLink[] = []
+    for (const [index, { id, key, expiration }] of asked.entries()) {
+      // Signing is work for the CPU alone: others get their turn in between.
+      if (index % LINKS_AT_A_TIME === LINKS_AT_A_TIME - 1) await new Promise(setImmediate)
+      const record = found.get(id)
+      if (record === undefined || record.key !== key || record.corporationId !== caller.corporationId) continue
+      const { url, thumbUrl } = sign(signer, key, start + expiration)
+      answer.push({ id, key, url, thumbUrl })
+    }
+    return answer
+  }
+
+  function refuseOverLimits(asked: readonly DownloadRequest[]): void {
+    const { maxItems, maxExpirationSeconds } = options
+    if (asked.length > maxItems) throw new Failure('TooManyItems', { message: `单次请求的附件数量不能超过${maxItems}` })
+    if (maxExpirationSeconds === undefined) return
+    const details = asked.flatMap(({ expiration }, index) =>
+      expiration > maxExpirationSeconds
+        ? [{ path: `[${index}].expiration`, message: `不能超过${maxExpirationSeconds}秒` }]
+        : [],
+    )
+    if (details[0]) throw new Failure('InvalidItems', { message: `${details[0].path}${details[0].message}`, details })
+  }
+
+  async function lookUp(asked: readonly DownloadRequest[]): Promise<Map<string, AttachmentRecord>> {
+    const found = new Map<string, AttachmentRecord>()
+    const unknown: string[] = []
+    for (const { id, key } of asked) {
+      const record = known.get(key)
+      if (record?.fileId === id) found.set(id, record)
+      else unknown.push(id)
+    }
+    if (unknown.length === 0) return found
+    for (const record of await records.byFileIds(unknown)) {
+      known.set(record.key, record)
+      found.set(record.fileId, record)
+    }
+    return found
+  }
+
+  return {
+    upload,
+    links,
+
+    /** For the data plane, whose links name keys. `corporationId` is that of the signer, unless an operator's pair signed. */
+    async byKey(key: string, corporationId: string | undefined): Promise<AttachmentRecord | undefined> {
+      const record = known.get(key) ?? (await records.byKey(key))
+      if (record === undefined) return undefined
+      known.set(key, record)
+      return corporationId === undefined || record.corporationId === corporationId ? record : undefined
+    },
+
+    /** The record first: a blob without a record is invisible, a record without a blob would be a fault. */
+    async remove(fileId: string): Promise<AttachmentRecord | undefined> {
+      const record = await records.remove(fileId, now())
+      if (record) {
+        known.delete(record.key)
+        await blobs.remove(record.blobId)
+      }
+      return record
+    },
+
+    /** Another process removed the attachment with this key. */
+    forget(key: string): void {
+      known.delete(key)
+    },
+  }
+}
+
+/** The bytes of a file on their way into the store. Ends only when its name has proved good, so that a bad one stores nothing. */
+async function* taken(
+  file: IncomingFile,
+  pass: { update(chunk: Uint8Array): void },
+  maxBytes: number,
+): AsyncGenerator<Uint8Array> {
+  let size = 0
+  for await (const chunk of file.body) {
+    size += chunk.length
+    if (size > maxBytes) throw new Failure('FileTooLarge', { message: `上传附件大小不可超过${sizeInMb(maxBytes)}` })
+    pass.update(chunk)
+    yield chunk
+  }
+  if (!isFileName(await file.name)) throw new Failure('InvalidName')
+}
+
+function sizeInMb(bytes: number): string {
+  return bytes % 1_048_576 === 0 ? `${bytes / 1_048_576}Mb` : `${bytes}字节`
+}

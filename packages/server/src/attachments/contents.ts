@@ -1,0 +1,49 @@
+import { LRUCache } from 'lru-cache'
+import type { BlobBody, BlobStore, ByteRange } from '../blobs/blob-store.ts'
+import type { AttachmentRecord } from '../records/record-store.ts'
+
+export interface ContentsOptions {
+  blobs: BlobStore
+  /** Memory for small blobs that were read lately; blobs never change, so they are only dropped with their record. */
+  hotBytes: number
+}
+
+export type Contents = ReturnType<typeof contents>
+
+const SMALL = 64 * 1024
+
+/** The bytes of attachments, small ones from memory. A record without its blob is a fault, not an absence. */
+export function contents({ blobs, hotBytes }: ContentsOptions) {
+  const hot = new LRUCache<string, Uint8Array>({
+    maxSize: Math.max(1, hotBytes),
+    sizeCalculation: (bytes) => bytes.length || 1,
+  })
+
+  async function load(record: AttachmentRecord, range: ByteRange): Promise<BlobBody> {
+    const body = await blobs.read(record.blobId, range)
+    if (body === undefined) throw new Error(`the blob of attachment ${record.fileId} is missing`)
+    return body
+  }
+
+  return {
+    /** `range` lies within the size of the record. */
+    async read(record: AttachmentRecord, range: ByteRange): Promise<BlobBody> {
+      if (record.size > SMALL || hotBytes === 0) return load(record, range)
+      const known = hot.get(record.blobId)
+      if (known) return known.subarray(range.first, range.last + 1)
+      const body = await load(record, { first: 0, last: record.size - 1 })
+      const bytes = body instanceof Uint8Array ? body : await bytesOf(body)
+      hot.set(record.blobId, bytes)
+      return bytes.subarray(range.first, range.last + 1)
+    },
+    forget(blobId: string): void {
+      hot.delete(blobId)
+    },
+  }
+}
+
+async function bytesOf(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of body) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}

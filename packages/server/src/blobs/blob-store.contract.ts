@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, before, describe, it } from 'node:test'
+import type { BlobBody, BlobStore, ByteRange } from './blob-store.ts'
+
+/** The rules of `BlobStore`, run against a real driver. Each test makes its own ids, so drivers need not be emptied. */
+export function blobStoreContract(name: string, open: () => Promise<BlobStore>): void {
+  describe(`blob store: ${name}`, () => {
+    let store: BlobStore
+    before(async () => {
+      store = await open()
+    })
+    after(() => store.close())
+
+    it('gives back the bytes that were put, whole', async () => {
+      for (const size of [1, 65_536, 65_537, 1_000_003]) {
+        const bytes = randomBytes(size)
+        const id = newId()
+        assert.deepEqual(await store.put(id, chunked(bytes)), { size })
+        assert.ok(bytes.equals(await all(store, id, { first: 0, last: size - 1 })))
+      }
+    })
+
+    it('keeps a blob of no bytes', async () => {
+      assert.deepEqual(await store.put(newId(), chunked(Buffer.alloc(0))), { size: 0 })
+    })
+
+    it('gives exactly the bytes of a range', async () => {
+      const bytes = randomBytes(600_000)
+      const id = newId()
+      await store.put(id, chunked(bytes))
+      for (const [first, last] of [
+        [0, 0],
+        [599_999, 599_999],
+        [100, 199],
+        [1, 599_998],
+        [262_143, 262_144],
+        [300_000, 599_999],
+      ] as const) {
+        assert.ok(bytes.subarray(first, last + 1).equals(await all(store, id, { first, last })), `${first}-${last}`)
+      }
+    })
+
+    it('answers undefined for a blob that is not there', async () => {
+      assert.equal(await store.read(newId(), { first: 0, last: 0 }), undefined)
+    })
+
+    it('keeps nothing of a put that fails halfway', async () => {
+      const id = newId()
+      const halfway = async function* () {
+        yield randomBytes(200_000)
+        throw new Error('the caller went away')
+      }
+      await assert.rejects(store.put(id, halfway()), /the caller went away/)
+      assert.equal(await store.read(id, { first: 0, last: 0 }), undefined)
+    })
+
+    it('fails a body that can not be given to its end', async () => {
+      for (const size of [10, 300_000]) {
+        const id = newId()
+        await store.put(id, chunked(randomBytes(size)))
+        await assert.rejects(all(store, id, { first: 0, last: size + 99_999 }))
+      }
+    })
+
+    it('removes a blob, and does not mind removing it again', async () => {
+      const id = newId()
+      await store.put(id, chunked(randomBytes(10)))
+      await store.remove(id)
+      await store.remove(id)
+      assert.equal(await store.read(id, { first: 0, last: 9 }), undefined)
+    })
+
+    it('keeps many puts at once apart', async () => {
+      const blobs = Array.from({ length: 32 }, () => ({ id: newId(), bytes: randomBytes(10_000) }))
+      await Promise.all(blobs.map(({ id, bytes }) => store.put(id, chunked(bytes))))
+      for (const { id, bytes } of blobs) assert.ok(bytes.equals(await all(store, id, { first: 0, last: 9_999 })))
+    })
+
+    it('lets a reader stop early', async () => {
+      const id = newId()
+      await store.put(id, chunked(randomBytes(2_000_000)))
+      const body = await store.read(id, { first: 0, last: 1_999_999 })
+      assert.ok(body && !(body instanceof Uint8Array))
+      for await (const _ of body) break
+      assert.ok(body.destroyed)
+    })
+
+    it('says that it is well', () => store.check())
+  })
+}
+
+function newId(): string {
+  return randomBytes(16).toString('hex')
+}
+
+async function* chunked(bytes: Buffer): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += 50_000) yield bytes.subarray(at, at + 50_000)
+}
+
+async function all(store: BlobStore, id: string, range: ByteRange): Promise<Buffer> {
+  const body = await store.read(id, range)
+  assert.ok(body, 'the blob is there')
+  return bytesOf(body)
+}
+
+async function bytesOf(body: BlobBody): Promise<Buffer> {
+  if (body instanceof Uint8Array) return Buffer.from(body)
+  const chunks: Buffer[] = []
+  for await (const chunk of body) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}

@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { Failure } from '../errors.ts'
+import type { BlobStore, ByteRange, StoredBlob } from './blob-store.ts'
+
+export interface DiskBlobsOptions {
+  directory: string
+  /** `relaxed` leaves out every fsync: an acknowledged blob may be lost or torn by a power loss. */
+  durability: 'strict' | 'relaxed'
+  /** Set for the one process that takes uploads: removes what a killed one left half written. */
+  sweepTemporary: boolean
+}
+
+const CHUNK = 256 * 1024
+const SHORT = 64 * 1024
+
+/**
+ * Blobs as files `blobs/ab/<id>`. A put is: new file under `tmp/` on the same file system → bytes → fsync → rename → fsync
+ * of the directory. An fsync that failed once is never tried again, because the kernel may have dropped the pages and
+ * report success: the store refuses writes from then on, and says so.
+ */
+export async function diskBlobs({ directory, durability, sweepTemporary }: DiskBlobsOptions): Promise<BlobStore> {
+  const temporary = join(directory, 'tmp')
+  const strict = durability === 'strict'
+  let broken: Error | undefined
+  const shards = await openShards(directory, strict)
+  await mkdir(temporary, { recursive: true, mode: 0o700 })
+  if (sweepTemporary) for (const name of await readdir(temporary)) await rm(join(temporary, name), { force: true })
+
+  const pathOf = (id: string) => join(directory, 'blobs', shardOf(id), id)
+
+  async function sync(handle: FileHandle): Promise<void> {
+    if (!strict) return
+    try {
+      await handle.sync()
+    } catch (error) {
+      broken = new Error('an fsync failed: check the disk, then restart', { cause: error })
+      throw broken
+    }
+  }
+
+  async function put(id: string, body: AsyncIterable<Uint8Array>): Promise<StoredBlob> {
+    if (broken) throw new Failure('StorageUnavailable', { cause: broken })
+    const beside = join(temporary, randomBytes(16).toString('hex'))
+    try {
+      const size = await write(beside, body)
+      await rename(beside, pathOf(id))
+      await sync(shards[Number.parseInt(shardOf(id), 16)] as FileHandle)
+      return { size }
+    } catch (error) {
+      await rm(beside, { force: true })
+      throw isFull(error) ? new Failure('StorageFull', { cause: error }) : error
+    }
+  }
+
+  async function write(path: string, body: AsyncIterable<Uint8Array>): Promise<number> {
+    const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
+    const handle = await open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600)
+    try {
+      let size = 0
+      for await (const chunk of body) {
+        await writeAll(handle, chunk)
+        size += chunk.length
+      }
+      await sync(handle)
+      return size
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async function read(id: string, range: ByteRange): Promise<Readable | Uint8Array | undefined> {
+    const handle = await openIfThere(pathOf(id))
+    if (handle === undefined) return undefined
+    const length = range.last - range.first + 1
+    if (length > SHORT) return streamOf(handle, range)
+    try {
+      return await readExactly(handle, range.first, length)
+    } finally {
+      await handle.close()
+    }
+  }
+
+  return {
+    put,
+    read,
+    async remove(id) {
+      try {
+        await unlink(pathOf(id))
+      } catch (error) {
+        if (!isCode(error, 'ENOENT')) throw error
+      }
+    },
+    async check() {
+      if (broken) throw broken
+      const probe = join(temporary, `check-${randomBytes(8).toString('hex')}`)
+      try {
+        await (await open(probe, 'wx', 0o600)).close()
+      } finally {
+        await rm(probe, { force: true })
+      }
+    },
+    async close() {
+      await Promise.all(shards.map((shard) => shard.close()))
+    },
+  }
+}
+
+/** Makes the 256 directories ahead of time, so that a put has one directory to sync, and keeps them open for that. */
+async function openShards(directory: string, strict: boolean): Promise<FileHandle[]> {
+  const blobs = join(directory, 'blobs')
+  await mkdir(blobs, { recursive: true, mode: 0o700 })
+  const there = new Set(await readdir(blobs))
+  const names = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
+  await Promise.all(names.filter((name) => !there.has(name)).map((name) => mkdir(join(blobs, name), { mode: 0o700 })))
+  if (strict) {
+    for (const parent of [blobs, directory]) await syncDirectory(parent)
+  }
+  return Promise.all(names.map((name) => open(join(blobs, name), 'r')))
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+  let written = 0
+  while (written < chunk.length) written += (await handle.write(chunk, written)).bytesWritten
+}
+
+function streamOf(handle: FileHandle, { first, last }: ByteRange): Readable {
+  let position = first
+  return new Readable({
+    highWaterMark: CHUNK,
+    read() {
+      const length = Math.min(CHUNK, last - position + 1)
+      if (length <= 0) {
+        this.push(null)
+        return
+      }
+      const at = position
+      position += length
+      readExactly(handle, at, length).then(
+        (chunk) => this.push(chunk),
+        (error) => this.destroy(error),
+      )
+    },
+    destroy(error, done) {
+      handle.close().then(() => done(error), done)
+    },
+  })
+}
+
+async function readExactly(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length)
+  let done = 0
+  while (done < length) {
+    const { bytesRead } = await handle.read(buffer, done, length - done, position + done)
+    if (bytesRead === 0) throw new Error(`a blob ends at byte ${position + done}, before its record says`)
+    done += bytesRead
+  }
+  return buffer
+}
+
+async function openIfThere(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined
+    throw error
+  }
+}
+
+function shardOf(id: string): string {
+  if (!/^[0-9a-f]{32}$/.test(id)) throw new Error('a blob id is 32 lower-case hex digits')
+  return id.slice(0, 2)
+}
+
+function isFull(error: unknown): boolean {
+  return isCode(error, 'ENOSPC') || isCode(error, 'EDQUOT')
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}

@@ -1,0 +1,60 @@
+import { parseArgs } from 'node:util'
+import { linkCredentials, rotateLinkKey } from '../attachments/link-credentials.ts'
+import { openStores } from '../service.ts'
+import { type CommandContext, UsageError } from './context.ts'
+
+const USAGE = 'keys show --corporation ID [--json] | keys rotate [--grace SECONDS]'
+
+/** `keys show` prints the pair that signs a corporation's links, so that a foreign signer can check us; `keys rotate` ends all links. */
+export async function keysCommand([action, ...rest]: string[], context: CommandContext): Promise<void> {
+  if (action === 'show') return show(rest, context)
+  if (action === 'rotate') return rotate(rest, context)
+  throw new UsageError(USAGE)
+}
+
+async function show(args: string[], { config, print }: CommandContext): Promise<void> {
+  const { values } = parseArgs({ args, options: { corporation: { type: 'string' }, json: { type: 'boolean' } } })
+  const { corporation } = values
+  if (!corporation) throw new UsageError(USAGE)
+  const stores = await openStores(config, { serving: false })
+  try {
+    if ((await stores.records.links.corporation(corporation)) === undefined)
+      throw new UsageError(`no corporation ${corporation}: see \`app list\``)
+    const { linkAccessKeyId: accessKeyId, linkAccessKeySecret: accessKeySecret } = config
+    const permanent =
+      accessKeyId !== undefined && accessKeySecret !== undefined ? { accessKeyId, accessKeySecret } : undefined
+    const options = {
+      records: stores.records.links,
+      rootSecret: stores.rootSecret,
+      now: Date.now,
+      permanent,
+      demoAllowed: true,
+    }
+    const { credential } = await (await linkCredentials(options)).signerOf(corporation)
+    const shown = {
+      bucket: config.bucket,
+      accessKeyId: credential.accessKeyId,
+      accessKeySecret: credential.accessKeySecret,
+      securityToken: credential.securityToken ?? null,
+    }
+    if (values.json) return print(JSON.stringify(shown))
+    for (const [name, value] of Object.entries(shown)) print(`${name.padEnd(16)} ${value ?? '-'}`)
+  } finally {
+    await stores.close()
+  }
+}
+
+async function rotate(args: string[], { config, print, say }: CommandContext): Promise<void> {
+  const { values } = parseArgs({ args, options: { grace: { type: 'string' } } })
+  const { grace = '0' } = values
+  if (!/^\d{1,9}$/.test(grace)) throw new UsageError('--grace: whole seconds')
+  const stores = await openStores(config, { serving: false })
+  try {
+    await rotateLinkKey(stores.records.links, Date.now(), Number(grace) * 1000)
+    print(
+      say({ zh: `密钥已轮换；旧链接在${grace}秒后失效`, en: `keys rotated; links issued before end in ${grace} s` }),
+    )
+  } finally {
+    await stores.close()
+  }
+}

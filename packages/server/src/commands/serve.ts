@@ -1,0 +1,125 @@
+import { createHmac } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { pino } from 'pino'
+import { derivedKey } from '../secrets.ts'
+import { createService, type Service, type Stores } from '../service.ts'
+import { type AppCredentials, createApp } from './app.ts'
+import { type CommandContext, UsageError } from './context.ts'
+
+const DEMO = { appKey: 'demo', corporationId: 'demo', corporationName: '演示企业 Demo', demo: true } as const
+
+/** `serve`: the service as it is configured. */
+export async function serveCommand(args: string[], { config, print, say }: CommandContext): Promise<Service> {
+  parseArgs({ args, options: {} })
+  const service = await createService({ config, logger: loggerFor(config.logLevel), demoAllowed: false })
+  const url = await listening(service)
+  print(say({ zh: `Attaché 已就绪 ${url}`, en: `Attaché is ready at ${url}` }))
+  return service
+}
+
+/** `start`: the same with a demo corporation, on loopback only. */
+export async function startCommand(args: string[], context: CommandContext): Promise<Service> {
+  const { values } = parseArgs({ args, options: { json: { type: 'boolean' } } })
+  const { config, print } = context
+  if (!/^(127\.\d+\.\d+\.\d+|::1|localhost)$/.test(config.host)) {
+    throw new UsageError(
+      `the demo credentials work on loopback only: leave ATTACHE_HOST unset, or use \`attache-server serve\` with an app of your own`,
+    )
+  }
+  const service = await createService({ config, logger: loggerFor(config.logLevel), demoAllowed: true })
+  try {
+    const credentials = await demoApp(service.stores)
+    const file = join(config.data, 'demo.json')
+    await writeFile(file, JSON.stringify({ appKey: credentials.appKey, appSecurity: credentials.appSecurity }), {
+      mode: 0o600,
+    })
+    const url = await listening(service)
+    if (values.json) print(JSON.stringify(await facts(service, { url, bucket: config.bucket, credentials })))
+    else welcome({ url, file, credentials }, context)
+    return service
+  } catch (error) {
+    await service.close()
+    throw error
+  }
+}
+
+async function listening(service: Service): Promise<string> {
+  try {
+    return await service.listen()
+  } catch (error) {
+    await service.close()
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+      throw new UsageError(`${error.message}: set ATTACHE_PORT to a free port, or to 0 for any`)
+    }
+    throw error
+  }
+}
+
+/** The same credentials at every start: derived from the root secret of this data directory, known to nobody else. */
+async function demoApp(stores: Stores): Promise<AppCredentials> {
+  const appSecurity = createHmac('sha256', derivedKey(stores.rootSecret, 'demo'))
+    .update(DEMO.appKey)
+    .digest('base64url')
+  const there = await stores.records.apps.find(DEMO.appKey)
+  return there ? { ...DEMO, appSecurity } : createApp(stores, { ...DEMO, appSecurity })
+}
+
+interface Started {
+  url: string
+  credentials: AppCredentials
+}
+
+async function facts(
+  { credentials: links }: Service,
+  { url, bucket, credentials }: Started & { bucket: string },
+): Promise<object> {
+  const { corporationId, appKey, appSecurity } = credentials
+  const { accessKeyId, accessKeySecret, securityToken } = (await links.signerOf(corporationId)).credential
+  return { url, bucket, corporationId, appKey, appSecurity, link: { accessKeyId, accessKeySecret, securityToken } }
+}
+
+function welcome({ url, file, credentials }: Started & { file: string }, { print, say }: CommandContext): void {
+  const api = `${url}/api/openapi`
+  print(`
+${say({ zh: 'Attaché 已就绪', en: 'Attaché is ready' })}  ${url}
+
+  appKey       ${credentials.appKey}
+  appSecurity  ${credentials.appSecurity}
+  ${say({ zh: '演示企业，仅限本机使用；以下三步可直接粘贴（另开一个终端，在本目录下）', en: 'a demo corporation, for this machine only; paste these three steps into another terminal, in this directory' })}
+
+# 1 ${say({ zh: '获取授权', en: 'get an access token' })}
+TOKEN=$(curl -s ${api}/v1/auth/getAccessToken -H 'Content-Type: application/json' -d @${shellWord(file)} | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')
+
+# 2 ${say({ zh: '上传附件', en: 'upload a file' })}
+ITEM=$(curl -s "${api}/v2/attachment/upload?accessToken=$TOKEN" -F name=README.md -F file=@README.md | sed 's/.*"key":"\\([^"]*\\)","fileId":"\\([^"]*\\)".*/{"id":"\\2","key":"\\1","expiration":1000}/')
+
+# 3 ${say({ zh: '换取下载链接', en: 'trade it for links' })}
+curl -s "${api}/v2/attachment/downloadurls?accessToken=$TOKEN" -H 'Content-Type: application/json' -d "[$ITEM]"
+
+${say({ zh: '文档', en: 'Docs' })}: README.md, README.zh-CN.md, docs/    ${say({ zh: '停止', en: 'Stop' })}: Ctrl+C
+`)
+}
+
+function shellWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}
+
+/** JSON lines on stderr; stdout is for what a command was asked. Queries, headers and bodies are never logged, and these never pass either. */
+function loggerFor(level: string) {
+  const secrets = [
+    'accessToken',
+    'refreshToken',
+    'appSecurity',
+    'Signature',
+    'security-token',
+    'authorization',
+    'cookie',
+  ]
+  const paths = secrets.flatMap((name) => [`["${name}"]`, `*["${name}"]`, `*.*["${name}"]`])
+  return pino(
+    { level, redact: paths, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ fd: 2, sync: false, minLength: 0 }),
+  )
+}

@@ -1,0 +1,56 @@
+/** A refusal that the caller caused or can wait out. Its code is a key of the one table below; anything else thrown is a fault: logged whole, answered 500 without detail. */
+export class Failure extends Error {
+  override readonly name = 'Failure'
+  readonly code: FailureCode
+  readonly details: FailureDetail[] | undefined
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: FailureCode, options: FailureOptions = {}) {
+    super(options.message ?? FAILURES[code].message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.details = options.details
+    this.retryAfterSeconds = options.retryAfterSeconds ?? (FAILURES[code].status === 503 ? 1 : undefined)
+  }
+
+  get status(): number {
+    return FAILURES[this.code].status
+  }
+}
+
+export interface FailureOptions {
+  message?: string
+  details?: FailureDetail[]
+  retryAfterSeconds?: number
+  cause?: unknown
+}
+
+/** `path` names the offending element as in `[3].expiration`, or the part of a form. */
+export interface FailureDetail {
+  path: string
+  message: string
+}
+
+/** Sentences are the published ones where one is published (docs/contract.md). */
+export const FAILURES = {
+  InvalidName: { status: 400, message: '参数name不能为空，且必须为合法的文件名' },
+  InvalidItems: { status: 400, message: '请求参数不正确' },
+  TooManyItems: { status: 400, message: '单次请求的附件数量超过上限' },
+  InvalidParameter: { status: 400, message: '请求参数不正确' },
+  MalformedRequest: { status: 400, message: '请求格式不正确' },
+  Unauthorized: { status: 403, message: '未授权' },
+  InvalidSecret: { status: 403, message: '密钥无效' },
+  NotFound: { status: 404, message: 'Error 404 Not Found' },
+  MethodNotAllowed: { status: 405, message: 'Error 405 Method Not Allowed' },
+  InvalidJson: { status: 412, message: 'JSON请求参数不正确' },
+  FileTooLarge: { status: 412, message: '上传附件大小不可超过30Mb' },
+  MissingPart: { status: 412, message: '空指针异常' },
+  BodyTooLarge: { status: 413, message: '413 Request Entity Too Large' },
+  UnsupportedMediaType: { status: 415, message: '不支持的Content-Type' },
+  TooManyAttempts: { status: 429, message: '密钥错误次数过多，请稍后再试' },
+  StorageUnavailable: { status: 503, message: '存储暂不可用，请稍后重试' },
+  StorageFull: { status: 503, message: '存储空间不足，请联系管理员' },
+  RendererBusy: { status: 503, message: '缩略图服务繁忙，请稍后重试' },
+  Draining: { status: 503, message: '服务正在停止，请稍后重试' },
+} as const satisfies Record<string, { status: number; message: string }>
+
+export type FailureCode = keyof typeof FAILURES

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { after, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { OssFailure } from '../oss/failure.ts'
+import { parseProcess } from '../oss/process.ts'
+import { type Gate, type GateLimits, openGate } from './gate.ts'
+import { plain, strokesPdf } from './samples.ts'
+
+const SMALL = parseProcess('image/resize,w_20')
+const jpeg = await plain(200, 100).jpeg().toBuffer()
+const gates: Gate[] = []
+
+after(() => Promise.all(gates.map((gate) => gate.close())))
+
+test('runs no more jobs at once than it may have children, and loads bytes only for those', async () => {
+  const gate = open({ maxChildren: 2 })
+  let held = 0
+  let most = 0
+  const jobs = Array.from({ length: 12 }, async () => {
+    await gate.run(async () => {
+      held += 1
+      most = Math.max(most, held)
+      return jpeg
+    }, SMALL)
+    held -= 1
+  })
+  await sleep(1)
+  assert.deepEqual(gate.stats(), { queued: 10, running: 2 })
+  await Promise.all(jobs)
+  assert.equal(most, 2)
+  assert.ok(childrenOf(process.pid).length <= 2)
+  assert.deepEqual(gate.stats(), { queued: 0, running: 0 })
+})
+
+test('refuses with a retry-after when the queue is full, and serves those in it', async () => {
+  const gate = open({ maxChildren: 1, queueLength: 3 })
+  const jobs = await Promise.allSettled(Array.from({ length: 6 }, () => gate.run(async () => jpeg, SMALL)))
+  const refused = jobs.filter((job) => job.status === 'rejected').map(({ reason }) => reason as OssFailure)
+  assert.deepEqual(
+    refused.map(({ code, status, retryAfterSeconds }) => [code, status, retryAfterSeconds]),
+    Array(2).fill(['RendererBusy', 503, 1]),
+  )
+})
+
+test('refuses a job that waited too long', async () => {
+  const gate = open({ maxChildren: 1, queueTimeMs: 50 })
+  const gone = Promise.withResolvers<Uint8Array>()
+  const first = gate.run(() => gone.promise, SMALL)
+  await assert.rejects(
+    gate.run(async () => jpeg, SMALL),
+    { code: 'RendererBusy' },
+  )
+  gone.resolve(jpeg)
+  await first
+})
+
+test('gives the place on when the bytes can not be had', async () => {
+  const gate = open({ maxChildren: 1 })
+  await assert.rejects(
+    gate.run(() => Promise.reject(new Error('no disk')), SMALL),
+    /no disk/,
+  )
+  assert.equal((await gate.run(async () => jpeg, SMALL)).contentType, 'image/jpeg')
+})
+
+test('kills a job that takes too long, and a new child serves the next', async () => {
+  const gate = open({ maxChildren: 1, jobTimeMs: 700 })
+  const before = childrenOf(process.pid)
+  const slow = strokesPdf()
+  const started = Date.now()
+  await assert.rejects(
+    gate.run(async () => slow, SMALL),
+    { code: 'BadRequest', message: 'Image processing took longer than 0.7 seconds.' },
+  )
+  assert.ok(Date.now() - started < 2500)
+  assert.deepEqual(childrenOf(process.pid), before)
+  assert.equal((await gate.run(async () => jpeg, SMALL)).contentType, 'image/jpeg')
+})
+
+test('kills a job that takes too much memory, and a new child serves the next', async () => {
+  const gate = open({ maxChildren: 1, memoryBytes: 150 * 1024 * 1024 })
+  const progressive = await plain(6900, 6900).jpeg({ progressive: true }).toBuffer()
+  await assert.rejects(
+    gate.run(async () => progressive, SMALL),
+    { code: 'ImageTooLarge' },
+  )
+  assert.equal((await gate.run(async () => jpeg, SMALL)).contentType, 'image/jpeg')
+})
+
+test('answers ImageDamage when a child dies under a job, and a new child serves the next', async () => {
+  const gate = open({ maxChildren: 1 })
+  const before = childrenOf(process.pid)
+  const slow = strokesPdf()
+  const job = gate.run(async () => slow, SMALL)
+  await sleep(600)
+  const [child] = childrenOf(process.pid).filter((pid) => !before.includes(pid))
+  assert.ok(child)
+  process.kill(child, 'SIGKILL')
+  await assert.rejects(job, { code: 'ImageDamage' })
+  assert.equal((await gate.run(async () => jpeg, SMALL)).contentType, 'image/jpeg')
+})
+
+test('replaces a child that died idle', async () => {
+  const gate = open({ maxChildren: 1 })
+  const before = childrenOf(process.pid)
+  await gate.run(async () => jpeg, SMALL)
+  const [child] = childrenOf(process.pid).filter((pid) => !before.includes(pid))
+  assert.ok(child)
+  process.kill(child, 'SIGKILL')
+  await sleep(50)
+  assert.equal((await gate.run(async () => jpeg, SMALL)).contentType, 'image/jpeg')
+})
+
+test('kills a child without work after a while', async () => {
+  const gate = open({ maxChildren: 1, idleMs: 30 })
+  const before = childrenOf(process.pid)
+  await gate.run(async () => jpeg, SMALL)
+  await sleep(300)
+  assert.deepEqual(childrenOf(process.pid), before)
+})
+
+test('tells a child nothing of our environment, lowers its priority and keeps it through a signal to the group', async () => {
+  const gate = open({ maxChildren: 1 })
+  const before = childrenOf(process.pid)
+  process.env['ATTACHE_TEST_SECRET'] = 'hush'
+  await gate.run(async () => jpeg, SMALL)
+  const [child] = childrenOf(process.pid).filter((pid) => !before.includes(pid))
+  assert.ok(child)
+  const names = readFileSync(`/proc/${child}/environ`, 'utf8')
+    .split('\0')
+    .map((entry) => entry.split('=')[0])
+    .filter((name) => name && !name.startsWith('NODE_CHANNEL_'))
+  assert.deepEqual(names, ['MALLOC_ARENA_MAX'])
+  assert.equal(fieldOfStat(child, 18), '10')
+  process.kill(child, 'SIGTERM')
+  await gate.run(async () => jpeg, SMALL)
+  assert.ok(childrenOf(process.pid).includes(child))
+})
+
+test('fails the jobs in hand and in the queue when it closes, and leaves no child', async () => {
+  const gate = open({ maxChildren: 1 })
+  const before = childrenOf(process.pid)
+  const slow = strokesPdf()
+  const jobs = Promise.allSettled([gate.run(async () => slow, SMALL), gate.run(async () => jpeg, SMALL)])
+  await sleep(400)
+  await gate.close()
+  for (const job of await jobs) {
+    assert.ok(job.status === 'rejected' && job.reason instanceof OssFailure)
+    assert.equal(job.reason.code, 'ServiceUnavailable')
+  }
+  assert.deepEqual(childrenOf(process.pid), before)
+  await assert.rejects(
+    gate.run(async () => jpeg, SMALL),
+    { code: 'ServiceUnavailable' },
+  )
+})
+
+function open(limits: Partial<GateLimits>): Gate {
+  const gate = openGate({ maxPixels: 50_000_000, avif: false }, limits)
+  gates.push(gate)
+  return gate
+}
+
+function childrenOf(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((child) => fieldOfStat(child, 3) === String(pid) && fieldOfStat(child, 2) !== 'Z')
+    .sort((one, other) => one - other)
+}
+
+/** Counted from 0 as in proc(5), past the name in brackets. */
+function fieldOfStat(pid: number, field: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[field - 2]
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,23 @@
+import type { OssFailureCode } from '../oss/failure.ts'
+import type { ImageOperation } from '../oss/process.ts'
+
+/** What a renderer is started with. */
+export interface RendererSettings {
+  /** Width × height × frames that a source may decode to. */
+  maxPixels: number
+  /** AVIF decodes at up to 20 bytes a pixel, so it is off unless asked for, and bounded more tightly. */
+  avif: boolean
+}
+
+export interface RenderJob {
+  bytes: Uint8Array
+  operations: ImageOperation[]
+}
+
+/** From the renderer: once when it can work, then one reply for each job. */
+export type RendererMessage = { kind: 'ready' } | RenderReply
+
+export type RenderReply =
+  | { kind: 'image'; body: Uint8Array; contentType: string }
+  | { kind: 'failure'; code: OssFailureCode; message: string; elements: Record<string, string> }
+  | { kind: 'fault'; message: string }

@@ -1,0 +1,156 @@
+import { LRUCache } from 'lru-cache'
+import type { BlobStore } from '../blobs/blob-store.ts'
+import { OssFailure, type OssFailureCode } from '../oss/failure.ts'
+import { type ImageOperation, parseProcess } from '../oss/process.ts'
+import { isSourceType } from './formats.ts'
+import { type GateLimits, type GateStats, openGate } from './gate.ts'
+import { readSource } from './source-bytes.ts'
+import { thumbnailCache } from './thumbnail-cache.ts'
+
+/** What the data plane asks of the images room. */
+export interface Thumbnails {
+  /**
+   * The result of `process` (the value of `x-oss-process`) on the blob `source`. Throws `OssFailure` for whatever the
+   * caller or the image caused, and `RendererBusy` with a retry-after when the queue is full.
+   */
+  render(source: ThumbnailSource, process: string): Promise<RenderedImage>
+  /** Drops every kept result of a blob that was removed. */
+  forget(blobId: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** `size` is in bytes; `contentType` is the sniffed one that the record holds. */
+export interface ThumbnailSource {
+  blobId: string
+  size: number
+  contentType: string
+}
+
+export interface RenderedImage {
+  body: Uint8Array
+  contentType: string
+}
+
+export interface ThumbnailOptions {
+  blobs: Pick<BlobStore, 'read'>
+  /** Where results are kept. */
+  directory: string
+  cacheBytes?: number
+  memoryCacheBytes?: number
+  maxSourceBytes?: number
+  /** Width × height × frames. */
+  maxPixels?: number
+  avif?: boolean
+  gate?: Partial<GateLimits>
+  /** In milliseconds; ages the memory of failures. */
+  clock?: () => number
+  onFault?: (fault: unknown) => void
+}
+
+export interface ThumbnailStats extends GateStats {
+  /** Since the start. */
+  rendered: number
+  cachedBytes: number
+}
+
+export interface ThumbnailService extends Thumbnails {
+  stats(): ThumbnailStats
+}
+
+interface Flight {
+  image: Promise<RenderedImage>
+  /** Cleared by `forget`. */
+  kept: boolean
+}
+
+const MEBIBYTE = 1024 * 1024
+const FAILURE_MEMORY_MS = 3_600_000
+const MAX_REMEMBERED_FAILURES = 10_000
+/** The image's own doing: the same bytes would fail again. */
+const LASTING_FAILURES = new Set<OssFailureCode>(['BadRequest', 'ImageTooLarge', 'ImageDamage'])
+
+export function thumbnails(options: ThumbnailOptions): ThumbnailService {
+  const { blobs, maxSourceBytes = 30 * MEBIBYTE, maxPixels = 50_000_000, avif = false, onFault = ignore } = options
+  const gate = openGate({ maxPixels, avif }, options.gate)
+  const disk = thumbnailCache({
+    directory: options.directory,
+    maxBytes: options.cacheBytes ?? 1024 * MEBIBYTE,
+    onFault,
+  })
+  const memory = new LRUCache<string, RenderedImage>({
+    maxSize: options.memoryCacheBytes ?? 16 * MEBIBYTE,
+    sizeCalculation: ({ body }, key) => body.byteLength + key.length,
+  })
+  const failures = new LRUCache<string, OssFailure>({
+    max: MAX_REMEMBERED_FAILURES,
+    ttl: FAILURE_MEMORY_MS,
+    ttlResolution: 0,
+    perf: { now: options.clock ?? Date.now },
+  })
+  const flights = new Map<string, Flight>()
+  let rendered = 0
+
+  async function produce(source: ThumbnailSource, process: string, operations: ImageOperation[]) {
+    const result = { blobId: source.blobId, process }
+    const key = keyOf(result)
+    const isWanted = () => flights.get(key)?.kept === true
+    const image = (await disk.read(result)) ?? (await renderAndKeep())
+    if (isWanted()) memory.set(key, image)
+    return image
+
+    async function renderAndKeep(): Promise<RenderedImage> {
+      const fresh = await gate.run(() => readSource(blobs, source), operations)
+      rendered += 1
+      await disk.write(result, fresh, isWanted)
+      return fresh
+    }
+  }
+
+  async function fly(source: ThumbnailSource, process: string, operations: ImageOperation[]) {
+    const key = keyOf({ blobId: source.blobId, process })
+    try {
+      return await produce(source, process, operations)
+    } catch (error) {
+      if (error instanceof OssFailure && LASTING_FAILURES.has(error.code)) failures.set(key, error)
+      throw error
+    } finally {
+      flights.delete(key)
+    }
+  }
+
+  return {
+    async render(source, process) {
+      if (!/^[0-9a-f]{32}$/.test(source.blobId)) throw new TypeError('A blob id is 32 lower-case hexadecimal digits')
+      const operations = parseProcess(process, { avif })
+      if (!isSourceType(source.contentType, { avif })) throw new OssFailure('BadRequest')
+      if (source.size > maxSourceBytes) throw new OssFailure('ImageTooLarge')
+      if (source.size === 0) throw new OssFailure('ImageDamage')
+      const key = keyOf({ blobId: source.blobId, process })
+      const ready = memory.get(key)
+      if (ready) return ready
+      const failed = failures.get(key)
+      if (failed) throw failed
+      const flight = flights.get(key) ?? { image: fly(source, process, operations), kept: true }
+      flights.set(key, flight)
+      return flight.image
+    },
+    async forget(blobId) {
+      const prefix = keyOf({ blobId, process: '' })
+      for (const [key, flight] of flights) if (key.startsWith(prefix)) flight.kept = false
+      for (const key of [...memory.keys()]) if (key.startsWith(prefix)) memory.delete(key)
+      await disk.forget(blobId)
+    },
+    stats: () => ({ ...gate.stats(), rendered, cachedBytes: disk.usedBytes() }),
+    async close() {
+      await gate.close()
+      await Promise.allSettled([...flights.values()].map(({ image }) => image))
+      await disk.close()
+    },
+  }
+}
+
+function keyOf({ blobId, process }: { blobId: string; process: string }): string {
+  return `${blobId} ${process}`
+}
+
+function ignore(): void {}

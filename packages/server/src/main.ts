@@ -1,0 +1,89 @@
+import closeWithGrace from 'close-with-grace'
+import { appCommand } from './commands/app.ts'
+import { attachmentCommand } from './commands/attachment.ts'
+import { type CommandContext, sayFor, UsageError } from './commands/context.ts'
+import { keysCommand } from './commands/keys.ts'
+import { linksCommand } from './commands/links.ts'
+import { serveCommand, startCommand } from './commands/serve.ts'
+import { ConfigError, readConfig } from './config.ts'
+import type { Service } from './service.ts'
+
+const HELP = {
+  en: `attache-server VERB
+
+  serve                                   run the service as configured
+  start [--json]                          the same with a demo corporation, loopback only
+  app create --corporation NAME [--id ID] a corporation's appKey and appSecurity, shown once
+  app list | app disable APPKEY
+  keys show --corporation ID [--json]     the pair that signs its links
+  keys rotate [--grace SECONDS]           end all links, at once or after a grace
+  links revoke --corporation ID           end all links of one corporation
+  attachment show|remove FILE_ID
+
+Settings are environment variables: docs/configuration.md. Exit codes: 0 done, 1 a fault, 2 a mistake in the command or a setting.`,
+  zh: `attache-server 命令
+
+  serve                                   按配置运行服务
+  start [--json]                          同上，附带演示企业，仅限本机
+  app create --corporation 名称 [--id ID] 为企业创建appKey和appSecurity（只显示一次）
+  app list | app disable APPKEY           列出或停用
+  keys show --corporation ID [--json]     显示签发其链接的密钥对
+  keys rotate [--grace 秒]                轮换密钥，立即或宽限后终止所有链接
+  links revoke --corporation ID           终止一个企业的所有链接
+  attachment show|remove FILE_ID          查看或删除附件
+
+配置为环境变量，见 docs/configuration.md。退出码：0 完成，1 故障，2 命令或配置有误。`,
+}
+
+async function run(argv: string[], context: Pick<CommandContext, 'print' | 'say'>): Promise<Service | undefined> {
+  const [verb = 'help', ...args] = argv
+  if (['help', '--help', '-h'].includes(verb) || args.includes('--help')) {
+    context.print(context.say(HELP))
+    return undefined
+  }
+  const command = VERBS[verb]
+  if (command === undefined)
+    throw new UsageError(`${context.say({ zh: '没有这个命令', en: 'no such verb' })}: ${verb}\n${context.say(HELP)}`)
+  return (await command(args, { ...context, config: readConfig() })) ?? undefined
+}
+
+const VERBS: Record<string, (args: string[], context: CommandContext) => Promise<Service | void>> = {
+  serve: serveCommand,
+  start: startCommand,
+  app: appCommand,
+  keys: keysCommand,
+  links: linksCommand,
+  attachment: attachmentCommand,
+}
+
+async function main(): Promise<void> {
+  const say = sayFor(process.env)
+  try {
+    const service = await run(process.argv.slice(2), { print: (line) => console.log(line), say })
+    if (service) stopWithGrace(service)
+  } catch (error) {
+    if (!isMistake(error)) throw error
+    console.error(`attache-server: ${error.message}`)
+    process.exitCode = 2
+  }
+}
+
+/** SIGTERM or SIGINT: not ready at once, requests in flight get their time; a second signal ends it now. */
+function stopWithGrace(service: Service): void {
+  closeWithGrace(
+    { delay: service.drainMilliseconds, logger: { error: (...words: unknown[]) => service.app.log.error(words) } },
+    async ({ err }) => {
+      if (err) service.app.log.fatal({ err }, 'uncaught')
+      service.drain()
+      await service.close()
+    },
+  )
+}
+
+/** A wrong option of `parseArgs` counts as the caller's mistake as well. */
+function isMistake(error: unknown): error is Error {
+  if (error instanceof ConfigError || error instanceof UsageError) return true
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_')
+}
+
+await main()

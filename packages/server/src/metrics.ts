@@ -1,0 +1,68 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+export interface RendererStats {
+  queued: number
+  running: number
+  rendered: number
+  cachedBytes: number
+}
+
+export type Metrics = ReturnType<typeof metrics>
+
+/** What `/metrics` tells. Labels are route names and codes, never what a caller sent. */
+export function metrics(renderer: () => RendererStats) {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const requests = new Histogram({
+    name: 'attache_request_seconds',
+    help: 'Duration of requests by route and status',
+    labelNames: ['route', 'method', 'status'],
+    buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
+    registers,
+  })
+  const refusals = new Counter({
+    name: 'attache_refusals_total',
+    help: 'Refused requests by reason',
+    labelNames: ['code'],
+    registers,
+  })
+  const uploaded = new Counter({ name: 'attache_uploaded_bytes_total', help: 'Bytes of stored uploads', registers })
+  for (const [name, help] of RENDERER_GAUGES) {
+    new Gauge({
+      name: `attache_renderer_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(renderer()[FIELDS[name]])
+      },
+    })
+  }
+  return {
+    observe(labels: { route: string; method: string; status: number }, seconds: number) {
+      requests.observe(labels, seconds)
+    },
+    refused(code: string) {
+      refusals.inc({ code })
+    },
+    uploaded(bytes: number) {
+      uploaded.inc(bytes)
+    },
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+  }
+}
+
+const RENDERER_GAUGES = [
+  ['queued', 'Renderings that wait'],
+  ['running', 'Renderings under way'],
+  ['rendered', 'Renderings since the start'],
+  ['cached_bytes', 'Bytes of rendered results on disk'],
+] as const
+
+const FIELDS = {
+  queued: 'queued',
+  running: 'running',
+  rendered: 'rendered',
+  cached_bytes: 'cachedBytes',
+} as const satisfies Record<string, keyof RendererStats>

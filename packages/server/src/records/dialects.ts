@@ -1,0 +1,60 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { type Dialect, type Expression, type RawBuilder, SqliteDialect, sql } from 'kysely'
+import type { ColumnTypes } from './migrations.ts'
+
+/** What one SQL implementation needs to know of a database beyond Kysely's dialect. */
+export interface RecordDialect {
+  dialect: Dialect
+  types: ColumnTypes
+  /** Rows committed at the same moment share one transaction, because each commit waits for the disk by itself. */
+  groupsCommits: boolean
+  /** Whether a row was refused (a key that exists, a reference that doesn't), in contrast to a disk or a server that failed. */
+  isConstraint(error: unknown): boolean
+  /** `column in (…)` as one statement and one parameter, whatever the number of values. */
+  isOneOf(column: Expression<string>, values: readonly string[]): RawBuilder<boolean>
+}
+
+export interface SqliteOptions {
+  file: string
+  /** `strict` waits for the disk at each commit (RELIABILITY: `NORMAL` loses acknowledged rows at a power loss). */
+  durability: 'strict' | 'relaxed'
+}
+
+export function sqlite({ file, durability }: SqliteOptions): RecordDialect {
+  return {
+    dialect: new SqliteDialect({ database: async () => openSqlite(file, durability) }),
+    types: { text: 'text', serial: 'integer primary key autoincrement' },
+    groupsCommits: true,
+    isConstraint: (error) =>
+      error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_CONSTRAINT,
+    isOneOf: (column, values) => sql`${column} in (select value from json_each(${JSON.stringify(values)}))`,
+  }
+}
+
+const SQLITE_CONSTRAINT = 19
+
+// node:sqlite in the shape that Kysely expects. Statements are kept: Kysely asks for each one anew.
+function openSqlite(file: string, durability: SqliteOptions['durability']) {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  const database = new DatabaseSync(file)
+  database.exec(`pragma journal_mode = wal; pragma synchronous = ${durability === 'strict' ? 'full' : 'normal'}`)
+  database.exec('pragma busy_timeout = 5000; pragma foreign_keys = on; pragma journal_size_limit = 67108864')
+  const kept = new Map<string, StatementSync>()
+  return {
+    close: () => database.close(),
+    prepare(text: string) {
+      const statement = kept.get(text) ?? database.prepare(text)
+      if (kept.size < 200) kept.set(text, statement)
+      return {
+        reader: statement.columns().length > 0,
+        all: (parameters: readonly unknown[]) => statement.all(...(parameters as SqlValue[])),
+        run: (parameters: readonly unknown[]) => statement.run(...(parameters as SqlValue[])),
+        iterate: (parameters: readonly unknown[]) => statement.iterate(...(parameters as SqlValue[])),
+      }
+    },
+  }
+}
+
+type SqlValue = string | number | bigint | Uint8Array | null

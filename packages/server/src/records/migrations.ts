@@ -1,0 +1,33 @@
+import { type Kysely, sql } from 'kysely'
+import type { Migration } from 'kysely/migration'
+
+/**
+ * Forward only: a migration that has been released is never edited. Types are those that SQLite and PostgreSQL both
+ * know; `collate` keeps text comparison by byte on both.
+ */
+export function migrations(types: ColumnTypes): Record<string, Migration> {
+  return {
+    '0001-attachments': { up: (db) => attachmentsAndLinks(db, types) },
+  }
+}
+
+export interface ColumnTypes {
+  /** A text column compared byte by byte. */
+  text: string
+  /** A counter that the database raises. */
+  serial: string
+}
+
+// A migration sees tables as they are at its time, so it knows no table type.
+async function attachmentsAndLinks(db: Kysely<unknown>, { text, serial }: ColumnTypes): Promise<void> {
+  const statements = [
+    `create table corporations (corporation_id ${text} primary key, name ${text} not null, link_epoch integer not null default 1, demo integer not null default 0, created_at bigint not null)`,
+    `create table apps (app_key ${text} primary key, corporation_id ${text} not null references corporations, secret_hash ${text} not null, created_at bigint not null, disabled_at bigint)`,
+    `create table access_tokens (token_hash ${text} primary key, refresh_hash ${text} not null, app_key ${text} not null references apps, corporation_id ${text} not null, expires_at bigint not null)`,
+    'create index access_tokens_expires_at on access_tokens (expires_at)',
+    `create table attachments (file_id ${text} primary key, corporation_id ${text} not null references corporations, key ${text} not null unique, file_name ${text} not null, blob_id ${text} not null, size bigint not null, md5 ${text} not null, sha256 ${text} not null, crc64 ${text} not null, content_type ${text} not null, created_at bigint not null)`,
+    `create table link_keys (id ${serial}, salt ${text} not null, created_at bigint not null, retired_at bigint)`,
+    `create table changes (seq ${serial}, kind ${text} not null, subject ${text} not null, at bigint not null)`,
+  ]
+  for (const statement of statements) await sql.raw(statement).execute(db)
+}

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, before, describe, it } from 'node:test'
+import type { AppRecord, AttachmentRecord, RecordStore, TokenRecord } from './record-store.ts'
+
+/** The rules of `RecordStore`, run against a real database. `open` may give the same database again and again. */
+export function recordStoreContract(name: string, open: () => Promise<RecordStore>): void {
+  describe(`record store: ${name}`, () => {
+    let store: RecordStore
+    before(async () => {
+      store = await open()
+    })
+    after(() => store.close())
+
+    const newApp = async (more: Partial<AppRecord> = {}) => {
+      const app = appRecord(more)
+      await store.apps.add(app)
+      return app
+    }
+
+    it('finds an app by its key, and lists it', async () => {
+      const app = await newApp()
+      assert.deepEqual(await store.apps.find(app.appKey), app)
+      assert.equal(await store.apps.find('nobody'), undefined)
+      assert.ok((await store.apps.list()).some((one) => one.appKey === app.appKey))
+    })
+
+    it('gives a second app to a corporation that is there', async () => {
+      const { corporationId } = await newApp()
+      const second = await newApp({ corporationId })
+      assert.equal((await store.apps.find(second.appKey))?.corporationId, corporationId)
+    })
+
+    it('disables an app once, and its tokens with it', async () => {
+      const app = await newApp()
+      const token = tokenRecord(app)
+      await store.tokens.add(token)
+      assert.equal(await store.apps.disable(app.appKey, 5), true)
+      assert.equal(await store.apps.disable(app.appKey, 6), false)
+      assert.equal((await store.apps.find(app.appKey))?.disabledAt, 5)
+      assert.equal(await store.tokens.find(token.tokenHash), undefined)
+    })
+
+    it('finds a token by its hash', async () => {
+      const token = tokenRecord(await newApp())
+      await store.tokens.add(token)
+      assert.deepEqual(await store.tokens.find(token.tokenHash), token)
+      assert.equal(await store.tokens.find('nothing'), undefined)
+    })
+
+    it('replaces a pair of tokens once, and only the whole pair', async () => {
+      const app = await newApp()
+      const [first, second, third] = [tokenRecord(app), tokenRecord(app), tokenRecord(app)]
+      await store.tokens.add(first)
+      const old = { tokenHash: first.tokenHash, refreshHash: first.refreshHash, at: 1 }
+      assert.equal(await store.tokens.replace({ ...old, refreshHash: 'wrong' }, second), false)
+      const both = await Promise.all([store.tokens.replace(old, second), store.tokens.replace(old, third)])
+      assert.deepEqual(both.sort(), [false, true])
+      assert.equal(await store.tokens.find(first.tokenHash), undefined)
+    })
+
+    it('sweeps expired tokens, a limited number at a time', async () => {
+      const app = await newApp()
+      const old = Array.from({ length: 5 }, () => ({ ...tokenRecord(app), expiresAt: 10 }))
+      for (const token of old) await store.tokens.add(token)
+      assert.equal(await store.tokens.sweep(11, 3), 3)
+      assert.equal(await store.tokens.sweep(11, 3), 2)
+      assert.equal(await store.tokens.sweep(11, 3), 0)
+    })
+
+    it('keeps an attachment byte for byte, and tells Unicode twins apart', async () => {
+      const { corporationId } = await newApp()
+      const twins = ['caf\u00e9.pdf', 'cafe\u0301.pdf', "发票 🧾 a b+c%20d&e=f(1)~'!*.pdf"].map((name) =>
+        attachmentRecord(corporationId, name),
+      )
+      for (const attachment of twins) await store.attachments.add(attachment)
+      for (const attachment of twins) assert.deepEqual(await store.attachments.byKey(attachment.key), attachment)
+      assert.equal(await store.attachments.byKey(twins[0]?.key.toUpperCase() ?? ''), undefined)
+    })
+
+    it('finds many attachments by their ids and leaves out unknown ones', async () => {
+      const { corporationId } = await newApp()
+      const all = Array.from({ length: 50 }, () => attachmentRecord(corporationId, 'a.pdf'))
+      await Promise.all(all.map((attachment) => store.attachments.add(attachment)))
+      const found = await store.attachments.byFileIds([
+        ...all.map((one) => one.fileId),
+        'unknown',
+        all[0]?.fileId ?? '',
+      ])
+      assert.deepEqual(found.map((one) => one.fileId).sort(), all.map((one) => one.fileId).sort())
+      assert.deepEqual(await store.attachments.byFileIds([]), [])
+    })
+
+    it('refuses a key that exists, without harm to the writes beside it', async () => {
+      const { corporationId } = await newApp()
+      const first = attachmentRecord(corporationId, 'a.pdf')
+      const beside = attachmentRecord(corporationId, 'b.pdf')
+      await store.attachments.add(first)
+      const results = await Promise.allSettled([
+        store.attachments.add({ ...attachmentRecord(corporationId, 'c.pdf'), key: first.key }),
+        store.attachments.add(beside),
+      ])
+      assert.deepEqual(
+        results.map((result) => result.status),
+        ['rejected', 'fulfilled'],
+      )
+      assert.deepEqual(await store.attachments.byKey(beside.key), beside)
+    })
+
+    it('removes an attachment once', async () => {
+      const { corporationId } = await newApp()
+      const attachment = attachmentRecord(corporationId, 'a.pdf')
+      await store.attachments.add(attachment)
+      assert.deepEqual(await store.attachments.remove(attachment.fileId, 7), attachment)
+      assert.equal(await store.attachments.remove(attachment.fileId, 8), undefined)
+      assert.equal(await store.attachments.byKey(attachment.key), undefined)
+    })
+
+    it('raises the epoch of one corporation', async () => {
+      const { corporationId } = await newApp()
+      assert.equal((await store.links.corporation(corporationId))?.linkEpoch, 1)
+      assert.equal(await store.links.raiseEpoch(corporationId, 1), 2)
+      assert.equal((await store.links.corporation(corporationId))?.linkEpoch, 2)
+      assert.equal(await store.links.raiseEpoch('nobody', 1), undefined)
+      assert.equal(await store.links.corporation('nobody'), undefined)
+    })
+
+    it('retires the earlier keys when a new one comes', async () => {
+      await store.links.rotateKey('aa', 1000, 1000)
+      await store.links.rotateKey('bb', 2000, 5000)
+      const [newest, before] = await store.links.keys()
+      assert.deepEqual([newest?.salt, newest?.retiredAt, before?.salt, before?.retiredAt], ['bb', null, 'aa', 5000])
+    })
+
+    it('tells what changed, in order', async () => {
+      const since = await store.lastChange()
+      const app = await newApp()
+      const attachment = attachmentRecord(app.corporationId, 'a.pdf')
+      await store.attachments.add(attachment)
+      await store.links.raiseEpoch(app.corporationId, 100)
+      await store.attachments.remove(attachment.fileId, 100)
+      await store.apps.disable(app.appKey, 100)
+      const changes = await store.changesSince(since)
+      assert.deepEqual(
+        changes.map(({ kind, subject }) => [kind, subject]),
+        [
+          ['links-revoked', app.corporationId],
+          ['attachment-removed', `${attachment.blobId} ${attachment.key}`],
+          ['app-disabled', app.appKey],
+        ],
+      )
+      assert.equal(await store.lastChange(), changes.at(-1)?.seq)
+      await store.pruneChanges(10_000)
+      assert.deepEqual(await store.changesSince(0), [])
+    })
+
+    it('says that it is well', () => store.check())
+  })
+}
+
+const random = () => randomBytes(8).toString('hex')
+
+function appRecord(more: Partial<AppRecord>): AppRecord {
+  return {
+    appKey: random(),
+    corporationId: random(),
+    corporationName: '某某公司',
+    secretHash: random(),
+    demo: false,
+    createdAt: 1,
+    disabledAt: null,
+    ...more,
+  }
+}
+
+function tokenRecord({ appKey, corporationId }: AppRecord): TokenRecord {
+  return { tokenHash: random(), refreshHash: random(), appKey, corporationId, expiresAt: 4_102_444_800_000 }
+}
+
+function attachmentRecord(corporationId: string, fileName: string): AttachmentRecord {
+  const key = `openapi${crypto.randomUUID()}-${fileName}`
+  const digests = { md5: random(), sha256: random(), crc64: '11051210869376104954' }
+  return {
+    fileId: random(),
+    corporationId,
+    key,
+    fileName,
+    blobId: random(),
+    size: 5_000_000_000,
+    ...digests,
+    contentType: 'application/pdf',
+    createdAt: 1_700_000_000_000,
+  }
+}

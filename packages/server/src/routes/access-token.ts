@@ -1,0 +1,60 @@
+import { type AccessTokenValue, GetAccessTokenRequest, PATHS } from '@attache/protocol'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Compile } from 'typebox/compile'
+import type { IssuedToken, Origin } from '../attachments/access-tokens.ts'
+import { Failure } from '../errors.ts'
+
+export interface AccessTokenDeps {
+  tokens: {
+    issue(appKey: string, appSecurity: string, origin: Origin): Promise<IssuedToken>
+    refresh(accessToken: string, refreshToken: string, lifeDays: number): Promise<IssuedToken>
+  }
+  publicUrl(): string
+}
+
+type Query = Record<string, string | undefined>
+
+const REFRESHED_DAYS = 32
+const MOST_DAYS = 365
+
+/** Tokens, and where the service is: what a caller asks before it has a token. */
+export function accessTokenRoutes(app: FastifyInstance, { tokens, publicUrl }: AccessTokenDeps): void {
+  const credentials = Compile(GetAccessTokenRequest)
+
+  app.post(PATHS.getAccessToken, async (request) => {
+    const { body } = request
+    if (!credentials.Check(body)) throw new Failure('InvalidSecret')
+    return valueOf(await tokens.issue(body.appKey, body.appSecurity, originOf(request)))
+  })
+
+  app.post<{ Querystring: Query }>(PATHS.refreshToken, async ({ query }) =>
+    valueOf(await refresh(query, REFRESHED_DAYS)),
+  )
+
+  app.post<{ Querystring: Query }>(PATHS.refreshTokenExpireDate, async ({ query }) => {
+    const days = /^\d{1,3}$/.test(query['expireDate'] ?? '') ? Number(query['expireDate']) : 0
+    if (days < 1 || days > MOST_DAYS)
+      throw new Failure('InvalidParameter', { message: `参数expireDate必须为1到${MOST_DAYS}之间的整数（天）` })
+    return valueOf(await refresh(query, days))
+  })
+
+  app.get(PATHS.location, async () => ({ value: `${publicUrl()}/` }))
+
+  function refresh(query: Query, days: number): Promise<IssuedToken> {
+    return tokens.refresh(query['accessToken'] ?? '', query['refreshToken'] ?? '', days)
+  }
+}
+
+function valueOf({ accessToken, refreshToken, expiresAt, corporationId }: IssuedToken): AccessTokenValue {
+  return { value: { accessToken, refreshToken, expireTime: expiresAt, corporationId } }
+}
+
+/** A proxy on this machine forwards calls of others: what it forwards is not local. */
+function originOf(request: FastifyRequest): Origin {
+  const forwarded = request.headers['x-forwarded-for'] !== undefined || request.headers['forwarded'] !== undefined
+  return { address: request.ip, local: isLoopback(request.raw.socket.remoteAddress) && !forwarded }
+}
+
+export function isLoopback(address: string | undefined): boolean {
+  return address !== undefined && (/^(::ffff:)?127\./.test(address) || address === '::1')
+}

@@ -1,0 +1,53 @@
+import { type DownloadLink, type DownloadRequest, DownloadRequests, PATHS } from '@attache/protocol'
+import type { FastifyInstance } from 'fastify'
+import { Compile } from 'typebox/compile'
+import type { Caller } from '../attachments/access-tokens.ts'
+import { Failure, type FailureDetail } from '../errors.ts'
+
+export interface DownloadUrlsDeps {
+  attachments: { links(asked: readonly DownloadRequest[], caller: Caller): Promise<DownloadLink[]> }
+  maxItems: number
+}
+
+const BODY_LIMIT = 16 * 1024 * 1024
+
+/** The seed's operation: ids and keys in, links out. */
+export function downloadUrlsRoute(app: FastifyInstance, { attachments, maxItems }: DownloadUrlsDeps): void {
+  const requests = Compile(DownloadRequests)
+
+  app.post(PATHS.downloadUrls, { bodyLimit: BODY_LIMIT }, async (request, reply) => {
+    const { body } = request
+    if (!Array.isArray(body)) throw new Failure('InvalidJson', { details: [{ path: '', message: '请求体必须为数组' }] })
+    if (body.length > maxItems) throw new Failure('TooManyItems', { message: `单次请求的附件数量不能超过${maxItems}` })
+    if (!requests.Check(body)) throw invalidItems(requests.Errors(body))
+    const links = await attachments.links(body, request.caller)
+    return reply.type('application/json; charset=utf-8').send(JSON.stringify(links))
+  })
+}
+
+interface SchemaError {
+  instancePath: string
+  keyword: string
+  params: object
+}
+
+const WANTED: Record<string, string> = {
+  id: '必须为非空字符串',
+  key: '必须为非空字符串',
+  expiration: '必须为不小于1的整数，单位秒',
+}
+
+function invalidItems(errors: Iterable<SchemaError>): Failure {
+  const details = new Map<string, FailureDetail>()
+  for (const error of errors) {
+    const [, index = '', named] = error.instancePath.split('/')
+    const fields =
+      named === undefined && 'requiredProperties' in error.params ? error.params.requiredProperties : [named]
+    for (const field of fields as (string | undefined)[]) {
+      const path = field === undefined ? `[${index}]` : `[${index}].${field}`
+      details.set(path, { path, message: field === undefined ? '必须为对象' : (WANTED[field] ?? '不正确') })
+    }
+  }
+  const all = [...details.values()]
+  return new Failure('InvalidItems', { message: `${all[0]?.path}${all[0]?.message}`, details: all })
+}

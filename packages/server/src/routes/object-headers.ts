@@ -1,0 +1,73 @@
+import { contentDisposition } from '../http/content-disposition.ts'
+import type { Authenticated } from '../oss/authenticate.ts'
+import { OssFailure } from '../oss/failure.ts'
+import type { AttachmentRecord } from '../records/record-store.ts'
+
+const INLINE = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp', 'application/pdf'])
+
+// Served under their own name, but only to be saved. What is neither here nor above leaves as plain bytes.
+const SAVED =
+  /^(audio|video)\/|^image\/(avif|bmp|heic|tiff)$|^text\/(plain|csv|markdown)$|^application\/(json|zip|ofd|msword|vnd\.(ms|openxmlformats)[\w.-]*|x-(7z|rar)-compressed)$/
+
+/** Nothing that a user uploaded may run: no sniffing, no scripts, no frames of ours around it, no address passed on. */
+const GUARDED = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; sandbox",
+  'cross-origin-resource-policy': 'cross-origin',
+  'referrer-policy': 'no-referrer',
+} as const
+
+const kept = new WeakMap<AttachmentRecord, Record<string, string>>()
+
+/** What a record says of itself on every answer; computed once for a record. */
+export function recordHeaders(record: AttachmentRecord): Record<string, string> {
+  const known = kept.get(record)
+  if (known) return known
+  const inline = INLINE.has(record.contentType)
+  const headers = {
+    ...GUARDED,
+    'content-type': inline || SAVED.test(record.contentType) ? record.contentType : 'application/octet-stream',
+    'content-disposition': contentDisposition(inline ? 'inline' : 'attachment', record.fileName),
+    'accept-ranges': 'bytes',
+    etag: `"${record.md5.toUpperCase()}"`,
+    'last-modified': new Date(record.createdAt).toUTCString(),
+    'content-md5': Buffer.from(record.md5, 'hex').toString('base64'),
+    'x-oss-object-type': 'Normal',
+    'x-oss-hash-crc64ecma': record.crc64,
+    'x-oss-storage-class': 'Standard',
+  }
+  kept.set(record, headers)
+  return headers
+}
+
+const DAY_SECONDS = 86_400
+
+/** A browser may keep an answer while its link lives, a day at most, and may share it with nobody. */
+export function linkHeaders({ expiresAt }: Authenticated, now: number): Record<string, string> {
+  if (expiresAt === undefined) return { ...GUARDED, 'cache-control': 'private, no-cache' }
+  const remaining = Math.max(0, Math.floor((expiresAt - now) / 1000))
+  return { ...GUARDED, 'cache-control': `private, max-age=${Math.min(remaining, DAY_SECONDS)}` }
+}
+
+const OVERRIDES = [
+  'content-type',
+  'content-language',
+  'expires',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+] as const
+
+/** The `response-…` parameters, all of them signed. UTF-8 leaves as the bytes it is, as OSS sends it. */
+export function overridesOf(query: ReadonlyMap<string, string>): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const name of OVERRIDES) {
+    const value = query.get(`response-${name}`)
+    if (value === undefined || value === '') continue
+    if (/[\0-\x08\x0a-\x1f\x7f]/.test(value)) {
+      throw new OssFailure('InvalidArgument', { elements: { ArgumentName: `response-${name}`, ArgumentValue: value } })
+    }
+    headers[name] = Buffer.from(value, 'utf8').toString('latin1')
+  }
+  return headers
+}

@@ -1,0 +1,152 @@
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Signer } from '../attachments/link-credentials.ts'
+import type { BlobBody, ByteRange } from '../blobs/blob-store.ts'
+import { conditionOf, rangeApplies, type Validators } from '../http/conditional.ts'
+import { rangeOf } from '../http/range.ts'
+import type { RenderedImage, ThumbnailSource } from '../images/thumbnails.ts'
+import { type Authenticated, authenticate } from '../oss/authenticate.ts'
+import { OssFailure } from '../oss/failure.ts'
+import { isSubResource } from '../oss/signature.ts'
+import type { AttachmentRecord } from '../records/record-store.ts'
+import { linkHeaders, overridesOf, recordHeaders } from './object-headers.ts'
+
+export interface ObjectsDeps {
+  attachments: { byKey(key: string, corporationId: string | undefined): Promise<AttachmentRecord | undefined> }
+  contents: { read(record: AttachmentRecord, range: ByteRange): Promise<BlobBody> }
+  credentials: { signingKey(accessKeyId: string, securityToken: string | undefined): Promise<Signer> }
+  thumbnails: { render(source: ThumbnailSource, process: string): Promise<RenderedImage> }
+  now(): number
+  bucket: string
+  region: string
+  strict: boolean
+  rangeBehaviour: 'rfc' | 'oss'
+}
+
+/** What every URL that is no control-plane path is rewritten to; the raw one stays in `originalUrl`. */
+export const OBJECT_PATH = '/object'
+
+/** The data plane: signed GET and HEAD of attachments, in the manner of OSS. */
+export function objectsRoute(app: FastifyInstance, deps: ObjectsDeps): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _body, done) => done(null))
+  app.all(OBJECT_PATH, async (request, reply) => {
+    const { method } = request
+    if (method !== 'GET' && method !== 'HEAD') reply.header('connection', 'close')
+    const asked = await authenticate(
+      { method, target: request.originalUrl, headers: utf8Headers(request) },
+      {
+        defaultBucket: deps.bucket,
+        region: deps.region,
+        strict: deps.strict,
+        now: deps.now(),
+        signingKey: deps.credentials.signingKey,
+      },
+    )
+    const record = await recordFor(asked, method, deps)
+    if (asked.query.has('x-oss-process')) return sendProcessed({ request, reply, asked, record, deps })
+    return sendOriginal({ request, reply, asked, record, deps })
+  })
+}
+
+interface Exchange {
+  request: FastifyRequest
+  reply: FastifyReply
+  asked: Authenticated
+  record: AttachmentRecord
+  deps: ObjectsDeps
+}
+
+async function recordFor(
+  { object, query, credential }: Authenticated,
+  method: string,
+  deps: ObjectsDeps,
+): Promise<AttachmentRecord> {
+  const { bucket, key } = object
+  if (bucket !== deps.bucket) throw new OssFailure('NoSuchBucket', { elements: { BucketName: bucket } })
+  if (key === '' || (method !== 'GET' && method !== 'HEAD')) {
+    throw new OssFailure('MethodNotAllowed', {
+      elements: { Method: method, ResourceType: key === '' ? 'Bucket' : 'Object' },
+    })
+  }
+  const foreign = [...query.keys()].find(
+    (name) => isSubResource(name) && !SERVED.has(name) && !name.startsWith('x-oss-signature'),
+  )
+  if (foreign !== undefined) throw new OssFailure('NotImplemented', { elements: { ArgumentName: foreign } })
+  const record = await deps.attachments.byKey(key, credential.corporationId)
+  if (record === undefined) throw new OssFailure('NoSuchKey', { elements: { Key: key } })
+  return record
+}
+
+// A restriction that we would not honour, such as x-oss-ac-source-ip, is refused rather than passed over.
+const SERVED = new Set(
+  `security-token x-oss-process x-oss-security-token x-oss-credential x-oss-date x-oss-expires x-oss-additional-headers
+  x-oss-traffic-limit x-oss-request-payer response-content-type response-content-language response-expires response-cache-control
+  response-content-disposition response-content-encoding objectMeta`.split(/\s+/),
+)
+
+async function sendOriginal({ request, reply, asked, record, deps }: Exchange): Promise<FastifyReply> {
+  const { headers } = request
+  reply.headers(recordHeaders(record)).headers(linkHeaders(asked, deps.now()))
+  const validators = { etag: `"${record.md5.toUpperCase()}"`, lastModifiedMs: record.createdAt }
+  if (refusedByCondition(request, reply, validators, deps.now())) return reply.code(304).send()
+  reply.headers(overridesOf(asked.query))
+  const behaviour = headers['x-oss-range-behavior'] === 'standard' ? 'rfc' : deps.rangeBehaviour
+  const wanted = rangeApplies(request.raw.headers['if-range'] as string | undefined, validators, deps.now())
+    ? rangeOf(headers.range, record.size, behaviour)
+    : 'whole'
+  if (wanted === 'unsatisfiable') {
+    reply.header('content-range', `bytes */${record.size}`)
+    throw new OssFailure('InvalidRange', {
+      elements: { ActualObjectSize: String(record.size), RangeRequested: headers.range ?? '' },
+    })
+  }
+  const range = wanted === 'whole' ? { first: 0, last: record.size - 1 } : wanted
+  if (wanted !== 'whole') reply.code(206).header('content-range', `bytes ${range.first}-${range.last}/${record.size}`)
+  reply.header('content-length', range.last - range.first + 1)
+  if (request.method === 'HEAD' || record.size === 0) return reply.send()
+  return sendBody(reply, await deps.contents.read(record, range))
+}
+
+/** A caller that leaves closes the connection, not the stream: without this the file would stay open. */
+function sendBody(reply: FastifyReply, body: BlobBody): FastifyReply {
+  if (body instanceof Readable) reply.raw.once('close', () => body.destroy())
+  return reply.send(body)
+}
+
+async function sendProcessed({ request, reply, asked, record, deps }: Exchange): Promise<FastifyReply> {
+  const validators = { etag: `"${record.md5.toUpperCase()}"`, lastModifiedMs: record.createdAt }
+  const image = await deps.thumbnails.render(record, asked.query.get('x-oss-process') ?? '')
+  reply
+    .headers(linkHeaders(asked, deps.now()))
+    .headers({ etag: validators.etag, 'last-modified': new Date(record.createdAt).toUTCString() })
+  if (refusedByCondition(request, reply, validators, deps.now())) return reply.code(304).send()
+  reply
+    .headers({ 'content-type': image.contentType, 'content-length': image.body.length })
+    .headers(overridesOf(asked.query))
+  return request.method === 'HEAD' ? reply.send() : reply.send(image.body)
+}
+
+function refusedByCondition(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  validators: Validators,
+  now: number,
+): boolean {
+  const outcome = conditionOf(request.headers, validators, now)
+  if (outcome === 'proceed') return false
+  if (outcome !== 'not-modified')
+    throw new OssFailure('PreconditionFailed', { elements: { Condition: outcome.failed } })
+  for (const name of ['content-type', 'content-md5', 'content-disposition', 'x-oss-hash-crc64ecma'])
+    reply.removeHeader(name)
+  return true
+}
+
+/** Node reads header bytes as latin1; callers sign them as UTF-8. */
+function utf8Headers({ headers }: FastifyRequest): Record<string, string> {
+  const plain = headers as Record<string, string>
+  if (!Object.values(plain).some((value) => /[\x80-\xff]/.test(value))) return plain
+  return Object.fromEntries(
+    Object.entries(plain).map(([name, value]) => [name, Buffer.from(value, 'latin1').toString('utf8')]),
+  )
+}

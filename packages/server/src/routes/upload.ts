@@ -1,0 +1,31 @@
+import { PATHS, type UploadValue } from '@attache/protocol'
+import type { FastifyInstance } from 'fastify'
+import type { Caller } from '../attachments/access-tokens.ts'
+import type { IncomingFile } from '../attachments/attachments.ts'
+import { Failure } from '../errors.ts'
+import type { AttachmentRecord } from '../records/record-store.ts'
+import { readUploadForm } from './upload-form.ts'
+
+export interface UploadDeps {
+  attachments: { upload(file: IncomingFile, caller: Caller): Promise<AttachmentRecord> }
+  maxUploadBytes: number
+}
+
+// Beyond this a body can't be an attachment with its form around it, and is refused unread.
+const FORM_BYTES = 1024 * 1024
+
+export function uploadRoute(app: FastifyInstance, { attachments, maxUploadBytes }: UploadDeps): void {
+  app.post(PATHS.upload, async (request, reply): Promise<UploadValue> => {
+    const length = Number(request.headers['content-length'] ?? 0)
+    try {
+      if (length > 2 * maxUploadBytes + FORM_BYTES) throw new Failure('BodyTooLarge')
+      const form = readUploadForm(request.raw)
+      const { key, fileId, fileName, size } = await form.take((file) => attachments.upload(file, request.caller))
+      return { value: { key, fileId, fileName, empty: size === 0 } }
+    } catch (error) {
+      // The rest of the body is not read: the connection can't be used again.
+      if (!request.raw.readableEnded) reply.header('connection', 'close')
+      throw error
+    }
+  })
+}
