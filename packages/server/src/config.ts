@@ -2,11 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
-
-/** A setting that can't be used, with what to do about it. The process ends with exit code 2. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-}
+import { ConfigError } from './errors.ts'
 
 interface Setting<T> {
   env: string

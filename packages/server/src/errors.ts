@@ -54,3 +54,13 @@ export const FAILURES = {
 } as const satisfies Record<string, { status: number; message: string }>
 
 export type FailureCode = keyof typeof FAILURES
+
+/** A setting or a file of the operator's that can't be used, with what to do about it. The process ends with exit code 2. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** Whether a call to the operating system failed with this code, such as `ENOENT`. */
+export function isSystemError(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}

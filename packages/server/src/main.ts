@@ -5,7 +5,8 @@ import { type CommandContext, sayFor, UsageError } from './commands/context.ts'
 import { keysCommand } from './commands/keys.ts'
 import { linksCommand } from './commands/links.ts'
 import { serveCommand, startCommand } from './commands/serve.ts'
-import { ConfigError, readConfig } from './config.ts'
+import { readConfig } from './config.ts'
+import { ConfigError } from './errors.ts'
 import type { Service } from './service.ts'
 
 const HELP = {
@@ -41,20 +42,23 @@ async function run(argv: string[], context: Pick<CommandContext, 'print' | 'say'
     context.print(context.say(HELP))
     return undefined
   }
-  const command = VERBS[verb]
-  if (command === undefined)
+  const command = VERBS[verb] ?? SERVING[verb]
+  if (command === undefined) {
     throw new UsageError(`${context.say({ zh: '没有这个命令', en: 'no such verb' })}: ${verb}\n${context.say(HELP)}`)
+  }
   return (await command(args, { ...context, config: readConfig() })) ?? undefined
 }
 
-const VERBS: Record<string, (args: string[], context: CommandContext) => Promise<Service | void>> = {
-  serve: serveCommand,
-  start: startCommand,
+const SERVING: Record<string, Verb<Service>> = { serve: serveCommand, start: startCommand }
+
+const VERBS: Record<string, Verb<void>> = {
   app: appCommand,
   keys: keysCommand,
   links: linksCommand,
   attachment: attachmentCommand,
 }
+
+type Verb<Result> = (args: string[], context: CommandContext) => Promise<Result>
 
 async function main(): Promise<void> {
   const say = sayFor(process.env)

@@ -1,38 +1,42 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { ConfigError, isSystemError } from './errors.ts'
 
 const LEAST_BYTES = 32
 
 /** The secret that all keys are derived from. A missing default file is made, durably, before anything is signed with it. */
 export async function rootSecret(file: string, options: { create: boolean }): Promise<Buffer> {
   try {
-    const text = (await readFile(file, 'utf8')).trim()
-    const secret = /^[0-9a-f]{64,}$/.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'utf8')
-    if (secret.length < LEAST_BYTES)
-      throw new Error(`${file} holds fewer than ${LEAST_BYTES} bytes: make one with \`openssl rand -hex 32\``)
-    return secret
+    return await readSecret(file)
   } catch (error) {
-    if (!options.create || !(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
-    return createSecret(file)
+    if (!options.create || !isSystemError(error, 'ENOENT')) throw error
+    await createSecret(file)
+    return readSecret(file)
   }
 }
 
-async function createSecret(file: string): Promise<Buffer> {
+async function readSecret(file: string): Promise<Buffer> {
+  const text = (await readFile(file, 'utf8')).trim()
+  const secret = /^[0-9a-f]{64,}$/.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'utf8')
+  if (secret.length >= LEAST_BYTES) return secret
+  throw new ConfigError(`${file} holds fewer than ${LEAST_BYTES} bytes: make one with \`openssl rand -hex 32\`.`)
+}
+
+async function createSecret(file: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  const secret = randomBytes(LEAST_BYTES)
   const beside = join(dirname(file), `.root-${randomBytes(8).toString('hex')}`)
   const { O_CREAT, O_EXCL, O_WRONLY } = constants
   try {
     const handle = await open(beside, O_CREAT | O_EXCL | O_WRONLY, 0o600)
     try {
-      await handle.writeFile(`${secret.toString('hex')}\n`)
+      await handle.writeFile(`${randomBytes(LEAST_BYTES).toString('hex')}\n`)
       await handle.sync()
     } finally {
       await handle.close()
     }
-    await rename(beside, file)
+    await linkUnlessThere(beside, file)
   } finally {
     await rm(beside, { force: true })
   }
@@ -42,7 +46,15 @@ async function createSecret(file: string): Promise<Buffer> {
   } finally {
     await directory.close()
   }
-  return secret
+}
+
+/** Another process may have made one in the meantime: the first one stands. */
+async function linkUnlessThere(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to)
+  } catch (error) {
+    if (!isSystemError(error, 'EEXIST')) throw error
+  }
 }
 
 /** A key of its own for each purpose. */

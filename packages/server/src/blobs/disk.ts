@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { Failure } from '../errors.ts'
+import { Failure, isSystemError } from '../errors.ts'
 import type { BlobStore, ByteRange, StoredBlob } from './blob-store.ts'
 
 export interface DiskBlobsOptions {
@@ -91,7 +91,7 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
       try {
         await unlink(pathOf(id))
       } catch (error) {
-        if (!isCode(error, 'ENOENT')) throw error
+        if (!isSystemError(error, 'ENOENT')) throw error
       }
     },
     async check() {
@@ -174,7 +174,7 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
   try {
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return undefined
+    if (isSystemError(error, 'ENOENT')) return undefined
     throw error
   }
 }
@@ -185,9 +185,5 @@ function shardOf(id: string): string {
 }
 
 function isFull(error: unknown): boolean {
-  return isCode(error, 'ENOSPC') || isCode(error, 'EDQUOT')
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
+  return isSystemError(error, 'ENOSPC') || isSystemError(error, 'EDQUOT')
 }

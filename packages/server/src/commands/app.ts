@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { secretHash } from '../attachments/access-tokens.ts'
 import type { AppRecord } from '../records/record-store.ts'
 import { derivedKey } from '../secrets.ts'
-import { openStores, type Stores } from '../service.ts'
+import { openStores, type Stores } from '../stores.ts'
 import { type CommandContext, UsageError } from './context.ts'
 
 /** `app create --corporation NAME [--id ID] | list | disable APPKEY` */
@@ -22,17 +22,13 @@ async function create(args: string[], { config, print, say }: CommandContext): P
   const { corporation: name = '', id = randomBytes(9).toString('base64url') } = values
   if (name === '') throw new UsageError('app create --corporation NAME [--id CORPORATION_ID]')
   if (!/^[\w-]{1,64}$/.test(id)) throw new UsageError('--id: 1–64 of A–Z a–z 0–9 _ -')
-  const stores = await openStores(config, { serving: false })
-  try {
-    const credentials = await createApp(stores, { corporationId: id, corporationName: name, demo: false })
-    if (values.json) return print(JSON.stringify(credentials))
-    print(
-      `corporationId  ${credentials.corporationId}\nappKey         ${credentials.appKey}\nappSecurity    ${credentials.appSecurity}`,
-    )
-    print(say({ zh: 'appSecurity只显示这一次，请妥善保存。', en: 'appSecurity is shown this once: keep it safe.' }))
-  } finally {
-    await stores.close()
-  }
+  await using stores = await openStores(config, { serving: false })
+  const credentials = await createApp(stores, { corporationId: id, corporationName: name, demo: false })
+  if (values.json) return print(JSON.stringify(credentials))
+  print(
+    `corporationId  ${credentials.corporationId}\nappKey         ${credentials.appKey}\nappSecurity    ${credentials.appSecurity}`,
+  )
+  print(say({ zh: 'appSecurity只显示这一次，请妥善保存。', en: 'appSecurity is shown this once: keep it safe.' }))
 }
 
 export interface AppCredentials {
@@ -62,34 +58,26 @@ export async function createApp(stores: Stores, app: NewApp): Promise<AppCredent
 }
 
 async function list({ config, print, say }: CommandContext): Promise<void> {
-  const stores = await openStores(config, { serving: false })
-  try {
-    const apps = await stores.records.apps.list()
-    for (const { appKey, corporationId, corporationName, createdAt, disabledAt } of apps) {
-      const state = disabledAt === null ? say({ zh: '启用', en: 'enabled' }) : say({ zh: '停用', en: 'disabled' })
-      print([appKey, corporationId, state, new Date(createdAt).toISOString(), corporationName].join('\t'))
-    }
-  } finally {
-    await stores.close()
+  await using stores = await openStores(config, { serving: false })
+  const apps = await stores.records.apps.list()
+  for (const { appKey, corporationId, corporationName, createdAt, disabledAt } of apps) {
+    const state = disabledAt === null ? say({ zh: '启用', en: 'enabled' }) : say({ zh: '停用', en: 'disabled' })
+    print([appKey, corporationId, state, new Date(createdAt).toISOString(), corporationName].join('\t'))
   }
 }
 
 async function disable([appKey]: string[], { config, print, say }: CommandContext): Promise<void> {
   if (!appKey) throw new UsageError('app disable APPKEY')
-  const stores = await openStores(config, { serving: false })
-  try {
-    if (!(await stores.records.apps.disable(appKey, Date.now()))) {
-      throw new UsageError(
-        say({ zh: `没有启用中的appKey ${appKey}：用 app list 查看`, en: `no enabled app ${appKey}: see \`app list\`` }),
-      )
-    }
-    print(
-      say({
-        zh: `已停用 ${appKey}，其令牌一秒内失效`,
-        en: `disabled ${appKey}; its tokens stop working within a second`,
-      }),
+  await using stores = await openStores(config, { serving: false })
+  if (!(await stores.records.apps.disable(appKey, Date.now()))) {
+    throw new UsageError(
+      say({ zh: `没有启用中的appKey ${appKey}：用 app list 查看`, en: `no enabled app ${appKey}: see \`app list\`` }),
     )
-  } finally {
-    await stores.close()
   }
+  print(
+    say({
+      zh: `已停用 ${appKey}，其令牌一秒内失效`,
+      en: `disabled ${appKey}; its tokens stop working within a second`,
+    }),
+  )
 }

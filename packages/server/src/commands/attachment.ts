@@ -1,4 +1,4 @@
-import { openStores } from '../service.ts'
+import { openStores } from '../stores.ts'
 import { type CommandContext, UsageError } from './context.ts'
 
 const USAGE = 'attachment show FILE_ID | attachment remove FILE_ID'
@@ -9,24 +9,20 @@ export async function attachmentCommand(
   { config, print, say }: CommandContext,
 ): Promise<void> {
   if ((action !== 'show' && action !== 'remove') || !fileId) throw new UsageError(USAGE)
-  const stores = await openStores(config, { serving: false })
+  await using stores = await openStores(config, { serving: false })
   const unknown = new UsageError(say({ zh: `没有附件 ${fileId}`, en: `no attachment ${fileId}` }))
-  try {
-    if (action === 'show') {
-      const [record] = await stores.records.attachments.byFileIds([fileId])
-      if (record === undefined) throw unknown
-      return print(JSON.stringify({ ...record, createdAt: new Date(record.createdAt).toISOString() }, null, 2))
-    }
-    const removed = await stores.records.attachments.remove(fileId, Date.now())
-    if (removed === undefined) throw unknown
-    await stores.blobs.remove(removed.blobId)
-    print(
-      say({
-        zh: `已删除 ${removed.fileName}（${removed.size}字节），其链接一秒内失效`,
-        en: `removed ${removed.fileName} (${removed.size} bytes); its links end within a second`,
-      }),
-    )
-  } finally {
-    await stores.close()
+  if (action === 'show') {
+    const [record] = await stores.records.attachments.byFileIds([fileId])
+    if (record === undefined) throw unknown
+    return print(JSON.stringify({ ...record, createdAt: new Date(record.createdAt).toISOString() }, null, 2))
   }
+  const removed = await stores.records.attachments.remove(fileId, Date.now())
+  if (removed === undefined) throw unknown
+  await stores.blobs.remove(removed.blobId)
+  print(
+    say({
+      zh: `已删除 ${removed.fileName}（${removed.size}字节），其链接一秒内失效`,
+      en: `removed ${removed.fileName} (${removed.size} bytes); its links end within a second`,
+    }),
+  )
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { linkCredentials, rotateLinkKey } from '../attachments/link-credentials.ts'
-import { openStores } from '../service.ts'
+import { linkOptions } from '../service.ts'
+import { openStores } from '../stores.ts'
 import { type CommandContext, UsageError } from './context.ts'
 
 const USAGE = 'keys show --corporation ID [--json] | keys rotate [--grace SECONDS]'
@@ -16,45 +17,26 @@ async function show(args: string[], { config, print }: CommandContext): Promise<
   const { values } = parseArgs({ args, options: { corporation: { type: 'string' }, json: { type: 'boolean' } } })
   const { corporation } = values
   if (!corporation) throw new UsageError(USAGE)
-  const stores = await openStores(config, { serving: false })
-  try {
-    if ((await stores.records.links.corporation(corporation)) === undefined)
-      throw new UsageError(`no corporation ${corporation}: see \`app list\``)
-    const { linkAccessKeyId: accessKeyId, linkAccessKeySecret: accessKeySecret } = config
-    const permanent =
-      accessKeyId !== undefined && accessKeySecret !== undefined ? { accessKeyId, accessKeySecret } : undefined
-    const options = {
-      records: stores.records.links,
-      rootSecret: stores.rootSecret,
-      now: Date.now,
-      permanent,
-      demoAllowed: true,
-    }
-    const { credential } = await (await linkCredentials(options)).signerOf(corporation)
-    const shown = {
-      bucket: config.bucket,
-      accessKeyId: credential.accessKeyId,
-      accessKeySecret: credential.accessKeySecret,
-      securityToken: credential.securityToken ?? null,
-    }
-    if (values.json) return print(JSON.stringify(shown))
-    for (const [name, value] of Object.entries(shown)) print(`${name.padEnd(16)} ${value ?? '-'}`)
-  } finally {
-    await stores.close()
+  await using stores = await openStores(config, { serving: false })
+  if ((await stores.records.links.corporation(corporation)) === undefined)
+    throw new UsageError(`no corporation ${corporation}: see \`app list\``)
+  const options = { ...linkOptions(config, stores), now: Date.now, demoAllowed: true }
+  const { credential } = await (await linkCredentials(options)).signerOf(corporation)
+  const shown = {
+    bucket: config.bucket,
+    accessKeyId: credential.accessKeyId,
+    accessKeySecret: credential.accessKeySecret,
+    securityToken: credential.securityToken ?? null,
   }
+  if (values.json) return print(JSON.stringify(shown))
+  for (const [name, value] of Object.entries(shown)) print(`${name.padEnd(16)} ${value ?? '-'}`)
 }
 
 async function rotate(args: string[], { config, print, say }: CommandContext): Promise<void> {
   const { values } = parseArgs({ args, options: { grace: { type: 'string' } } })
   const { grace = '0' } = values
   if (!/^\d{1,9}$/.test(grace)) throw new UsageError('--grace: whole seconds')
-  const stores = await openStores(config, { serving: false })
-  try {
-    await rotateLinkKey(stores.records.links, Date.now(), Number(grace) * 1000)
-    print(
-      say({ zh: `密钥已轮换；旧链接在${grace}秒后失效`, en: `keys rotated; links issued before end in ${grace} s` }),
-    )
-  } finally {
-    await stores.close()
-  }
+  await using stores = await openStores(config, { serving: false })
+  await rotateLinkKey(stores.records.links, Date.now(), Number(grace) * 1000)
+  print(say({ zh: `密钥已轮换；旧链接在${grace}秒后失效`, en: `keys rotated; links issued before end in ${grace} s` }))
 }

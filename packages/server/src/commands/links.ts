@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { openStores } from '../service.ts'
+import { openStores } from '../stores.ts'
 import { type CommandContext, UsageError } from './context.ts'
 
 const USAGE = 'links revoke --corporation ID'
@@ -17,15 +17,11 @@ export async function linksCommand([action, ...args]: string[], { config, print,
       }),
     )
   }
-  const stores = await openStores(config, { serving: false })
-  try {
-    if ((await stores.records.links.raiseEpoch(corporation, Date.now())) === undefined) {
-      throw new UsageError(
-        say({ zh: `没有企业 ${corporation}：用 app list 查看`, en: `no corporation ${corporation}: see \`app list\`` }),
-      )
-    }
-    print(say({ zh: `${corporation} 的全部链接一秒内失效`, en: `all links of ${corporation} end within a second` }))
-  } finally {
-    await stores.close()
+  await using stores = await openStores(config, { serving: false })
+  if ((await stores.records.links.raiseEpoch(corporation, Date.now())) === undefined) {
+    throw new UsageError(
+      say({ zh: `没有企业 ${corporation}：用 app list 查看`, en: `no corporation ${corporation}: see \`app list\`` }),
+    )
   }
+  print(say({ zh: `${corporation} 的全部链接一秒内失效`, en: `all links of ${corporation} end within a second` }))
 }

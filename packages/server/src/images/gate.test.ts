@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { OssFailure } from '../oss/failure.ts'
 import { parseProcess } from '../oss/process.ts'
 import { type Gate, type GateLimits, openGate } from './gate.ts'
+import type { JobSource } from './render-job.ts'
 import { plain, strokesPdf } from './samples.ts'
 
 const SMALL = parseProcess('image/resize,w_20')
@@ -18,11 +19,11 @@ test('runs no more jobs at once than it may have children, and loads bytes only 
   let held = 0
   let most = 0
   const jobs = Array.from({ length: 12 }, async () => {
-    await gate.run(async () => {
+    const source = bytesOf(jpeg, () => {
       held += 1
       most = Math.max(most, held)
-      return jpeg
-    }, SMALL)
+    })
+    await gate.run(source, SMALL)
     held -= 1
   })
   await sleep(1)
@@ -35,7 +36,7 @@ test('runs no more jobs at once than it may have children, and loads bytes only 
 
 test('refuses with a retry-after when the queue is full, and serves those in it', async () => {
   const gate = open({ maxChildren: 1, queueLength: 3 })
-  const jobs = await Promise.allSettled(Array.from({ length: 6 }, () => gate.run(async () => jpeg, SMALL)))
+  const jobs = await Promise.allSettled(Array.from({ length: 6 }, () => gate.run(bytesOf(jpeg), SMALL)))
   const refused = jobs.filter((job) => job.status === 'rejected').map(({ reason }) => reason as OssFailure)
   assert.deepEqual(
     refused.map(({ code, status, retryAfterSeconds }) => [code, status, retryAfterSeconds]),
@@ -45,23 +46,26 @@ test('refuses with a retry-after when the queue is full, and serves those in it'
 
 test('refuses a job that waited too long', async () => {
   const gate = open({ maxChildren: 1, queueTimeMs: 50 })
-  const gone = Promise.withResolvers<Uint8Array>()
-  const first = gate.run(() => gone.promise, SMALL)
-  await assert.rejects(
-    gate.run(async () => jpeg, SMALL),
-    { code: 'RendererBusy' },
+  const gone = Promise.withResolvers<void>()
+  const first = gate.run(
+    bytesOf(jpeg, () => gone.promise),
+    SMALL,
   )
-  gone.resolve(jpeg)
+  await assert.rejects(gate.run(bytesOf(jpeg), SMALL), { code: 'RendererBusy' })
+  gone.resolve()
   await first
 })
 
 test('gives the place on when the bytes can not be had', async () => {
   const gate = open({ maxChildren: 1 })
   await assert.rejects(
-    gate.run(() => Promise.reject(new Error('no disk')), SMALL),
+    gate.run(
+      bytesOf(jpeg, () => Promise.reject(new Error('no disk'))),
+      SMALL,
+    ),
     /no disk/,
   )
-  assert.equal((await gate.run(async () => jpeg, SMALL)).contentType, 'image/jpeg')
+  assert.equal((await gate.run(bytesOf(jpeg), SMALL)).contentType, 'image/jpeg')
 })
 
 test('kills a job that takes too long, and a new child serves the next', async () => {
@@ -69,53 +73,50 @@ test('kills a job that takes too long, and a new child serves the next', async (
   const before = childrenOf(process.pid)
   const slow = strokesPdf()
   const started = Date.now()
-  await assert.rejects(
-    gate.run(async () => slow, SMALL),
-    { code: 'BadRequest', message: 'Image processing took longer than 0.7 seconds.' },
-  )
+  await assert.rejects(gate.run(bytesOf(slow), SMALL), {
+    code: 'BadRequest',
+    message: 'Image processing took longer than 0.7 seconds.',
+  })
   assert.ok(Date.now() - started < 2500)
   assert.deepEqual(childrenOf(process.pid), before)
-  assert.equal((await gate.run(async () => jpeg, SMALL)).contentType, 'image/jpeg')
+  assert.equal((await gate.run(bytesOf(jpeg), SMALL)).contentType, 'image/jpeg')
 })
 
 test('kills a job that takes too much memory, and a new child serves the next', async () => {
   const gate = open({ maxChildren: 1, memoryBytes: 150 * 1024 * 1024 })
   const progressive = await plain(6900, 6900).jpeg({ progressive: true }).toBuffer()
-  await assert.rejects(
-    gate.run(async () => progressive, SMALL),
-    { code: 'ImageTooLarge' },
-  )
-  assert.equal((await gate.run(async () => jpeg, SMALL)).contentType, 'image/jpeg')
+  await assert.rejects(gate.run(bytesOf(progressive), SMALL), { code: 'ImageTooLarge' })
+  assert.equal((await gate.run(bytesOf(jpeg), SMALL)).contentType, 'image/jpeg')
 })
 
 test('answers ImageDamage when a child dies under a job, and a new child serves the next', async () => {
   const gate = open({ maxChildren: 1 })
   const before = childrenOf(process.pid)
   const slow = strokesPdf()
-  const job = gate.run(async () => slow, SMALL)
+  const job = gate.run(bytesOf(slow), SMALL)
   await sleep(600)
   const [child] = childrenOf(process.pid).filter((pid) => !before.includes(pid))
   assert.ok(child)
   process.kill(child, 'SIGKILL')
   await assert.rejects(job, { code: 'ImageDamage' })
-  assert.equal((await gate.run(async () => jpeg, SMALL)).contentType, 'image/jpeg')
+  assert.equal((await gate.run(bytesOf(jpeg), SMALL)).contentType, 'image/jpeg')
 })
 
 test('replaces a child that died idle', async () => {
   const gate = open({ maxChildren: 1 })
   const before = childrenOf(process.pid)
-  await gate.run(async () => jpeg, SMALL)
+  await gate.run(bytesOf(jpeg), SMALL)
   const [child] = childrenOf(process.pid).filter((pid) => !before.includes(pid))
   assert.ok(child)
   process.kill(child, 'SIGKILL')
   await sleep(50)
-  assert.equal((await gate.run(async () => jpeg, SMALL)).contentType, 'image/jpeg')
+  assert.equal((await gate.run(bytesOf(jpeg), SMALL)).contentType, 'image/jpeg')
 })
 
 test('kills a child without work after a while', async () => {
   const gate = open({ maxChildren: 1, idleMs: 30 })
   const before = childrenOf(process.pid)
-  await gate.run(async () => jpeg, SMALL)
+  await gate.run(bytesOf(jpeg), SMALL)
   await sleep(300)
   assert.deepEqual(childrenOf(process.pid), before)
 })
@@ -124,7 +125,7 @@ test('tells a child nothing of our environment, lowers its priority and keeps it
   const gate = open({ maxChildren: 1 })
   const before = childrenOf(process.pid)
   process.env['ATTACHE_TEST_SECRET'] = 'hush'
-  await gate.run(async () => jpeg, SMALL)
+  await gate.run(bytesOf(jpeg), SMALL)
   const [child] = childrenOf(process.pid).filter((pid) => !before.includes(pid))
   assert.ok(child)
   const names = readFileSync(`/proc/${child}/environ`, 'utf8')
@@ -134,7 +135,7 @@ test('tells a child nothing of our environment, lowers its priority and keeps it
   assert.deepEqual(names, ['MALLOC_ARENA_MAX'])
   assert.equal(fieldOfStat(child, 18), '10')
   process.kill(child, 'SIGTERM')
-  await gate.run(async () => jpeg, SMALL)
+  await gate.run(bytesOf(jpeg), SMALL)
   assert.ok(childrenOf(process.pid).includes(child))
 })
 
@@ -142,7 +143,7 @@ test('fails the jobs in hand and in the queue when it closes, and leaves no chil
   const gate = open({ maxChildren: 1 })
   const before = childrenOf(process.pid)
   const slow = strokesPdf()
-  const jobs = Promise.allSettled([gate.run(async () => slow, SMALL), gate.run(async () => jpeg, SMALL)])
+  const jobs = Promise.allSettled([gate.run(bytesOf(slow), SMALL), gate.run(bytesOf(jpeg), SMALL)])
   await sleep(400)
   await gate.close()
   for (const job of await jobs) {
@@ -150,11 +151,16 @@ test('fails the jobs in hand and in the queue when it closes, and leaves no chil
     assert.equal(job.reason.code, 'ServiceUnavailable')
   }
   assert.deepEqual(childrenOf(process.pid), before)
-  await assert.rejects(
-    gate.run(async () => jpeg, SMALL),
-    { code: 'ServiceUnavailable' },
-  )
+  await assert.rejects(gate.run(bytesOf(jpeg), SMALL), { code: 'ServiceUnavailable' })
 })
+
+function bytesOf(bytes: Uint8Array, opened?: () => Promise<void> | void): JobSource {
+  async function* chunks() {
+    await opened?.()
+    yield bytes
+  }
+  return { size: bytes.byteLength, bytes: chunks }
+}
 
 function open(limits: Partial<GateLimits>): Gate {
   const gate = openGate({ maxPixels: 50_000_000, avif: false }, limits)

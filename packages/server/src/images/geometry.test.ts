@@ -75,7 +75,7 @@ for (const [source, operation] of [
 
 test('never enlarges without limit_0, and keeps the ratio within a pixel', () => {
   fc.assert(
-    fc.property(sizes(1, 8000), sizes(1, 4000), fc.constantFrom('lfit', 'mfit'), (source, box, mode) => {
+    fc.property(sizes(1, 4000), sizes(1, 4000), fc.constantFrom('lfit', 'mfit'), (source, box, mode) => {
       const { result } = planResize(source, resize(`m_${mode},w_${box.width},h_${box.height}`))
       assert.ok(result.width <= source.width && result.height <= source.height)
       const byOneScale = [result.width / source.width, result.height / source.height].some(

@@ -4,7 +4,7 @@ import type { ImageFormat, ImageOperation } from '../oss/process.ts'
 import { CONTENT_TYPES, type SourceFormat, sniffFormat } from './formats.ts'
 import { applyOperations, type Picture } from './operations.ts'
 import { renderFirstPage } from './pdf.ts'
-import type { RendererSettings, RenderJob } from './render-job.ts'
+import type { RendererSettings } from './render-job.ts'
 import type { RenderedImage } from './thumbnails.ts'
 
 /** One opened source; `header` is absent for a PDF. */
@@ -16,6 +16,11 @@ interface Source extends Picture {
 const MAX_AVIF_PIXELS = 12_000_000
 /** A longer animation shows its first frame. */
 const MAX_FRAMES = 100
+
+export interface RenderJob {
+  bytes: Uint8Array
+  operations: ImageOperation[]
+}
 
 /** Blocks every reader of files and formats but those we serve; once in a process, before anything is opened. */
 export function confineSharp({ avif }: RendererSettings): void {
@@ -37,7 +42,6 @@ export async function renderImage(job: RenderJob, settings: RendererSettings): P
 }
 
 async function openSource({ bytes, operations }: RenderJob, settings: RendererSettings): Promise<Source> {
-  if (bytes.byteLength === 0) throw new OssFailure('ImageDamage')
   const format = sniffFormat(bytes)
   if (format === undefined || (format === 'avif' && !settings.avif)) throw new OssFailure('BadRequest')
   if (format === 'pdf') {

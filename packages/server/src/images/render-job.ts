@@ -9,8 +9,18 @@ export interface RendererSettings {
   avif: boolean
 }
 
-export interface RenderJob {
-  bytes: Uint8Array
+/** `size` is in bytes and not nought; `bytes` is called at most once. */
+export interface JobSource {
+  size: number
+  bytes(): AsyncIterable<Uint8Array>
+}
+
+/**
+ * To the renderer, which then finds exactly `size` bytes on its standard input: as a message, 30 MiB would stand in the
+ * server's memory several times and hold up its loop for 36 ms.
+ */
+export interface JobHeader {
+  size: number
   operations: ImageOperation[]
 }
 

@@ -1,11 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { OssFailure } from '../oss/failure.ts'
-import type { RendererMessage, RendererSettings, RenderJob, RenderReply } from './render-job.ts'
+import type { ImageOperation } from '../oss/process.ts'
+import type { JobHeader, JobSource, RendererMessage, RendererSettings, RenderReply } from './render-job.ts'
 
 export interface RendererLimits {
-  /** From sending the bytes to the reply. */
+  /** From the last byte handed over to the reply. */
   jobTimeMs: number
   /** Resident memory while a job runs; held only where there is a `/proc`. */
   memoryBytes: number
@@ -13,10 +16,15 @@ export interface RendererLimits {
 
 const BOOT_TIME_MS = 20_000
 const MEMORY_SAMPLE_MS = 25
+/** A store that hangs must not hold a renderer for ever. */
+const FEED_TIME_MS = 30_000
 
 interface Work {
-  job: RenderJob
+  source: JobSource
+  operations: ImageOperation[]
   answered: PromiseWithResolvers<RenderReply>
+  /** Aborted when the job has its answer, whatever it is. */
+  over: AbortController
   watches: NodeJS.Timeout[]
 }
 
@@ -30,7 +38,7 @@ export class RendererProcess {
   #exited = false
   #work: Work | undefined
   /** Why we killed it; a child that dies without one crashed. */
-  #sentence: Error | undefined
+  #sentence: unknown
 
   constructor(settings: RendererSettings, limits: RendererLimits) {
     this.#limits = limits
@@ -41,33 +49,40 @@ export class RendererProcess {
       env: { MALLOC_ARENA_MAX: '2' },
       execArgv: [],
       serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
     })
     this.#bootLimit = setTimeout(() => this.kill(new Error('The image renderer did not start in time')), BOOT_TIME_MS)
     this.#child.on('message', (message: RendererMessage) => this.#receive(message))
-    this.#child.on('exit', () => this.#end())
-    this.#child.on('error', (cause) => this.#end(cause))
+    this.#child.on('exit', (code, signal) => this.#end(`exit ${code ?? signal}`))
+    this.#child.on('error', (error) => this.#end(error.message))
+    // Writing to a child that is gone: its exit tells.
+    this.#child.stdin?.on('error', () => undefined)
   }
 
   /** Throws `OssFailure` for what the image did, and any other error for what is wrong with us. */
-  async run(job: RenderJob): Promise<RenderReply & { kind: 'image' }> {
-    const work: Work = { job, answered: Promise.withResolvers(), watches: [] }
+  async run(source: JobSource, operations: ImageOperation[]): Promise<RenderReply & { kind: 'image' }> {
+    const work: Work = {
+      source,
+      operations,
+      answered: Promise.withResolvers(),
+      over: new AbortController(),
+      watches: [],
+    }
     this.#work = work
-    this.#child.ref()
-    this.#child.channel?.ref()
+    this.#hold(true)
     try {
-      if (this.#exited) this.#end()
-      else if (this.#ready) this.#hand(work)
+      if (this.#exited) this.#end('gone')
+      else if (this.#ready) void this.#hand(work)
       const reply = await work.answered.promise
       if (reply.kind === 'failure')
         throw new OssFailure(reply.code, { message: reply.message, elements: reply.elements })
       if (reply.kind === 'fault') throw new Error(`The image renderer failed: ${reply.message}`)
       return reply
     } finally {
+      work.over.abort()
       for (const watch of work.watches) clearTimeout(watch)
       this.#work = undefined
-      this.#child.unref()
-      this.#child.channel?.unref()
+      this.#hold(false)
     }
   }
 
@@ -77,7 +92,7 @@ export class RendererProcess {
   }
 
   /** Resolves when the child is gone; `sentence` is what its job fails with. */
-  kill(sentence: Error): Promise<void> {
+  kill(sentence: unknown): Promise<void> {
     this.#sentence ??= sentence
     // Whoever waits for the exit waits even when nothing else keeps the process alive.
     this.#child.ref()
@@ -92,26 +107,55 @@ export class RendererProcess {
     }
     this.#ready = true
     clearTimeout(this.#bootLimit)
-    if (this.#work) this.#hand(this.#work)
+    if (this.#work) void this.#hand(this.#work)
   }
 
-  /** The clock of a job starts here: a slow start of the child is not the image's fault. */
-  #hand({ job, watches }: Work): void {
+  async #hand(work: Work): Promise<void> {
     const { jobTimeMs, memoryBytes } = this.#limits
-    watches.push(setTimeout(() => this.kill(tooSlow(jobTimeMs)), jobTimeMs))
-    watches.push(
-      setInterval(() => {
-        if (this.#residentBytes() > memoryBytes) void this.kill(new OssFailure('ImageTooLarge'))
-      }, MEMORY_SAMPLE_MS),
-    )
-    // An error of sending means that the child is gone, and then its exit tells.
-    this.#child.send(job, () => undefined)
+    const feedLimit = setTimeout(() => this.kill(new OssFailure('ServiceUnavailable')), FEED_TIME_MS)
+    const sampler = setInterval(() => {
+      if (this.#residentBytes() > memoryBytes) void this.kill(new OssFailure('ImageTooLarge'))
+    }, MEMORY_SAMPLE_MS)
+    work.watches.push(feedLimit, sampler)
+    await this.#feed(work)
+    clearTimeout(feedLimit)
+    // The clock of a job starts here: a slow store is not the image's fault.
+    if (!work.over.signal.aborted) work.watches.push(setTimeout(() => this.kill(tooSlow(jobTimeMs)), jobTimeMs))
   }
 
-  #end(cause?: Error): void {
+  async #feed({ source, operations, answered, over }: Work): Promise<void> {
+    const { stdin } = this.#child
+    let sent = 0
+    try {
+      for await (const chunk of source.bytes()) {
+        if (over.signal.aborted || !stdin) return
+        if (chunk.byteLength === 0) continue
+        if (sent === 0) this.#child.send({ size: source.size, operations } satisfies JobHeader, () => undefined)
+        sent += chunk.byteLength
+        if (sent > source.size) throw new Error('A blob is longer than its record says')
+        if (!stdin.write(chunk)) await once(stdin, 'drain', { signal: over.signal })
+      }
+      if (sent < source.size) throw new Error('A blob is shorter than its record says')
+    } catch (error) {
+      if (sent === 0) answered.reject(error)
+      // A child that got a part waits for the rest, so it can't be used again.
+      else void this.kill(stdin?.errored ? new OssFailure('ImageDamage') : error)
+    }
+  }
+
+  /** Only a child at work keeps this process alive. */
+  #hold(held: boolean): void {
+    const { stdin, channel } = this.#child
+    for (const handle of [this.#child, channel, stdin instanceof Socket ? stdin : undefined]) {
+      if (held) handle?.ref()
+      else handle?.unref()
+    }
+  }
+
+  #end(reason: string): void {
     this.#exited = true
     clearTimeout(this.#bootLimit)
-    const crash = this.#ready ? new OssFailure('ImageDamage') : new Error('The image renderer did not start', { cause })
+    const crash = this.#ready ? new OssFailure('ImageDamage') : new Error(`The image renderer did not start: ${reason}`)
     this.#work?.answered.reject(this.#sentence ?? crash)
     this.#gone.resolve()
   }

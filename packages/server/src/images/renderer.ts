@@ -1,12 +1,13 @@
 /**
  * The program of a child process that turns one job after another into pixels. Everything in a job came from strangers:
- * whatever happens here, the server only loses a child. Bytes come by message and never by path.
+ * whatever happens here, the server only loses a child. Bytes come on standard input and never by path.
  */
+import { once } from 'node:events'
 import { setPriority } from 'node:os'
 import { OssFailure } from '../oss/failure.ts'
 import { isTrap } from './pdf.ts'
 import { confineSharp, renderImage } from './render-image.ts'
-import type { RendererMessage, RendererSettings, RenderJob, RenderReply } from './render-job.ts'
+import type { JobHeader, RendererMessage, RendererSettings, RenderReply } from './render-job.ts'
 
 const BACKGROUND_PRIORITY = 10
 
@@ -16,12 +17,12 @@ lowerPriority()
 // A signal to the process group is for the server, which still waits for this job when it drains.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 process.on('disconnect', () => process.exit(0))
-process.on('message', async (job: RenderJob) => send(await reply(job)))
+process.on('message', async (header: JobHeader) => send(await reply(header)))
 send({ kind: 'ready' })
 
-async function reply(job: RenderJob): Promise<RenderReply> {
+async function reply({ size, operations }: JobHeader): Promise<RenderReply> {
   try {
-    return { kind: 'image', ...(await renderImage(job, settings)) }
+    return { kind: 'image', ...(await renderImage({ bytes: await receive(size), operations }, settings)) }
   } catch (error) {
     if (error instanceof OssFailure) {
       return { kind: 'failure', code: error.code, message: error.message, elements: error.elements }
@@ -30,6 +31,17 @@ async function reply(job: RenderJob): Promise<RenderReply> {
     if (isTrap(error)) process.exit(1)
     return replyOfLibrary(error)
   }
+}
+
+async function receive(size: number): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafeSlow(size)
+  let filled = 0
+  while (filled < size) {
+    const chunk: Buffer | null = process.stdin.read()
+    if (chunk) filled += chunk.copy(bytes, filled)
+    else await once(process.stdin, 'readable')
+  }
+  return bytes
 }
 
 /** Libraries throw plain errors about the image; any other class is a mistake of ours. */

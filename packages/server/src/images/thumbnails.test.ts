@@ -83,8 +83,8 @@ test('runs a chain from left to right', async () => {
     ['image/resize,m_fill,w_100,h_100/rotate,45/format,png', '141x141', 'png'],
     ['image/resize,m_pad,w_100,h_100/quality,Q_50/interlace,1/format,webp', '100x100', 'webp'],
     ['image/resize,m_fixed,h_100', '100x100', 'jpeg'],
-  ]) {
-    const { header, ...result } = await made(jpeg, 'image/jpeg', process ?? '')
+  ] as const) {
+    const { header, ...result } = await made(jpeg, 'image/jpeg', process)
     assert.deepEqual([result.size, header.format], [size, format], process)
   }
 })

@@ -4,7 +4,6 @@ import { OssFailure, type OssFailureCode } from '../oss/failure.ts'
 import { type ImageOperation, parseProcess } from '../oss/process.ts'
 import { isSourceType } from './formats.ts'
 import { type GateLimits, type GateStats, openGate } from './gate.ts'
-import { readSource } from './source-bytes.ts'
 import { thumbnailCache } from './thumbnail-cache.ts'
 
 /** What the data plane asks of the images room. */
@@ -99,7 +98,7 @@ export function thumbnails(options: ThumbnailOptions): ThumbnailService {
     return image
 
     async function renderAndKeep(): Promise<RenderedImage> {
-      const fresh = await gate.run(() => readSource(blobs, source), operations)
+      const fresh = await gate.run({ size: source.size, bytes: () => bytesOf(blobs, source) }, operations)
       rendered += 1
       await disk.write(result, fresh, isWanted)
       return fresh
@@ -147,6 +146,15 @@ export function thumbnails(options: ThumbnailOptions): ThumbnailService {
       await disk.close()
     },
   }
+}
+
+async function* bytesOf(blobs: Pick<BlobStore, 'read'>, source: ThumbnailSource): AsyncGenerator<Uint8Array> {
+  const body = await blobs.read(source.blobId, { first: 0, last: source.size - 1 })
+  // Removed between the caller's look at the record and now.
+  if (body === undefined) throw new OssFailure('NoSuchKey')
+  if (body instanceof Uint8Array) yield body
+  // The iterator of a stream destroys it, however the reading ends.
+  else yield* body
 }
 
 function keyOf({ blobId, process }: { blobId: string; process: string }): string {

@@ -24,18 +24,18 @@ export function accessTokenRoutes(app: FastifyInstance, { tokens, publicUrl }: A
   app.post(PATHS.getAccessToken, async (request) => {
     const { body } = request
     if (!credentials.Check(body)) throw new Failure('InvalidSecret')
-    return valueOf(await tokens.issue(body.appKey, body.appSecurity, originOf(request)))
+    return answerOf(await tokens.issue(body.appKey, body.appSecurity, originOf(request)))
   })
 
   app.post<{ Querystring: Query }>(PATHS.refreshToken, async ({ query }) =>
-    valueOf(await refresh(query, REFRESHED_DAYS)),
+    answerOf(await refresh(query, REFRESHED_DAYS)),
   )
 
   app.post<{ Querystring: Query }>(PATHS.refreshTokenExpireDate, async ({ query }) => {
     const days = /^\d{1,3}$/.test(query['expireDate'] ?? '') ? Number(query['expireDate']) : 0
     if (days < 1 || days > MOST_DAYS)
       throw new Failure('InvalidParameter', { message: `参数expireDate必须为1到${MOST_DAYS}之间的整数（天）` })
-    return valueOf(await refresh(query, days))
+    return answerOf(await refresh(query, days))
   })
 
   app.get(PATHS.location, async () => ({ value: `${publicUrl()}/` }))
@@ -45,7 +45,7 @@ export function accessTokenRoutes(app: FastifyInstance, { tokens, publicUrl }: A
   }
 }
 
-function valueOf({ accessToken, refreshToken, expiresAt, corporationId }: IssuedToken): AccessTokenValue {
+function answerOf({ accessToken, refreshToken, expiresAt, corporationId }: IssuedToken): AccessTokenValue {
   return { value: { accessToken, refreshToken, expireTime: expiresAt, corporationId } }
 }
 

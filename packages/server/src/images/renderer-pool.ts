@@ -1,0 +1,57 @@
+import { OssFailure } from '../oss/failure.ts'
+import type { RendererSettings } from './render-job.ts'
+import { type RendererLimits, RendererProcess } from './renderer-process.ts'
+
+export interface PoolLimits extends RendererLimits {
+  /** A child without work is killed after this. */
+  idleMs: number
+}
+
+/** The children: started when there is none to take, rested between jobs, killed when idle or unfit. */
+export class RendererPool {
+  readonly #settings: RendererSettings
+  readonly #limits: PoolLimits
+  readonly #children = new Set<RendererProcess>()
+  readonly #idle = new Map<RendererProcess, NodeJS.Timeout>()
+  #closed = false
+
+  constructor(settings: RendererSettings, limits: PoolLimits) {
+    this.#settings = settings
+    this.#limits = limits
+  }
+
+  take(): RendererProcess {
+    // The last to rest first: the others may grow old and go.
+    for (const [child, timer] of [...this.#idle].reverse()) {
+      clearTimeout(timer)
+      this.#idle.delete(child)
+      if (child.isFit()) return child
+      void this.#retire(child)
+    }
+    const child = new RendererProcess(this.#settings, this.#limits)
+    this.#children.add(child)
+    return child
+  }
+
+  /** Resolves when the child rests or is gone. */
+  async giveBack(child: RendererProcess): Promise<void> {
+    if (this.#closed || !child.isFit()) return this.#retire(child)
+    const timer = setTimeout(() => {
+      this.#idle.delete(child)
+      void this.#retire(child)
+    }, this.#limits.idleMs)
+    timer.unref()
+    this.#idle.set(child, timer)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const timer of this.#idle.values()) clearTimeout(timer)
+    await Promise.all([...this.#children].map((child) => this.#retire(child)))
+  }
+
+  async #retire(child: RendererProcess): Promise<void> {
+    await child.kill(new OssFailure('ServiceUnavailable'))
+    this.#children.delete(child)
+  }
+}
