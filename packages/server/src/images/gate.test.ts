@@ -121,7 +121,7 @@ test('kills a child without work after a while', async () => {
   assert.deepEqual(childrenOf(process.pid), before)
 })
 
-test('tells a child nothing of our environment, lowers its priority and keeps it through a signal to the group', async () => {
+test('tells a child nothing but its settings, lowers its priority and keeps it through a signal to the group', async () => {
   const gate = open({ maxChildren: 1 })
   const before = childrenOf(process.pid)
   process.env['ATTACHE_TEST_SECRET'] = 'hush'
@@ -133,6 +133,8 @@ test('tells a child nothing of our environment, lowers its priority and keeps it
     .map((entry) => entry.split('=')[0])
     .filter((name) => name && !name.startsWith('NODE_CHANNEL_'))
   assert.deepEqual(names, ['MALLOC_ARENA_MAX'])
+  const settings = readFileSync(`/proc/${child}/cmdline`, 'utf8').split('\0').at(-2)
+  assert.equal(settings, '{"maxPixels":50000000,"avif":false}')
   assert.equal(fieldOfStat(child, 18), '10')
   process.kill(child, 'SIGTERM')
   await gate.run(bytesOf(jpeg), SMALL)
@@ -163,7 +165,8 @@ function bytesOf(bytes: Uint8Array, opened?: () => Promise<void> | void): JobSou
 }
 
 function open(limits: Partial<GateLimits>): Gate {
-  const gate = openGate({ maxPixels: 50_000_000, avif: false }, limits)
+  const settings = { maxPixels: 50_000_000, avif: false, secret: 'hush' }
+  const gate = openGate(settings, limits)
   gates.push(gate)
   return gate
 }

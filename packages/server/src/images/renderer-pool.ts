@@ -21,6 +21,7 @@ export class RendererPool {
   }
 
   take(): RendererProcess {
+    if (this.#closed) throw new OssFailure('ServiceUnavailable')
     // The last to rest first: the others may grow old and go.
     for (const [child, timer] of [...this.#idle].reverse()) {
       clearTimeout(timer)

@@ -40,10 +40,12 @@ export class RendererProcess {
   /** Why we killed it; a child that dies without one crashed. */
   #sentence: unknown
 
-  constructor(settings: RendererSettings, limits: RendererLimits) {
+  constructor({ maxPixels, avif }: RendererSettings, limits: RendererLimits) {
     this.#limits = limits
     const own = import.meta.url
     const program = new URL(own.endsWith('.ts') ? './renderer.ts' : './renderer.js', own)
+    // Named one by one: anybody on the machine can read the arguments of a process.
+    const settings: RendererSettings = { maxPixels, avif }
     this.#child = fork(fileURLToPath(program), [JSON.stringify(settings)], {
       // None of our environment: it holds secrets. Few arenas keep the memory of one job from haunting the next.
       env: { MALLOC_ARENA_MAX: '2' },

@@ -69,40 +69,26 @@ const MAX_REMEMBERED_FAILURES = 10_000
 const LASTING_FAILURES = new Set<OssFailureCode>(['BadRequest', 'ImageTooLarge', 'ImageDamage'])
 
 export function thumbnails(options: ThumbnailOptions): ThumbnailService {
-  const { blobs, maxSourceBytes = 30 * MEBIBYTE, maxPixels = 50_000_000, avif = false, onFault = ignore } = options
-  const gate = openGate({ maxPixels, avif }, options.gate)
-  const disk = thumbnailCache({
-    directory: options.directory,
-    maxBytes: options.cacheBytes ?? 1024 * MEBIBYTE,
-    onFault,
-  })
-  const memory = new LRUCache<string, RenderedImage>({
-    maxSize: options.memoryCacheBytes ?? 16 * MEBIBYTE,
-    sizeCalculation: ({ body }, key) => body.byteLength + key.length,
-  })
-  const failures = new LRUCache<string, OssFailure>({
-    max: MAX_REMEMBERED_FAILURES,
-    ttl: FAILURE_MEMORY_MS,
-    ttlResolution: 0,
-    perf: { now: options.clock ?? Date.now },
-  })
+  const limits = { maxSourceBytes: 30 * MEBIBYTE, maxPixels: 50_000_000, avif: false, ...options }
+  const { blobs, directory, cacheBytes: maxBytes = 1024 * MEBIBYTE, onFault = ignore } = options
+  const gate = openGate({ maxPixels: limits.maxPixels, avif: limits.avif }, options.gate)
+  const disk = thumbnailCache({ directory, maxBytes, onFault })
+  const memory = imageMemory(options.memoryCacheBytes ?? 16 * MEBIBYTE)
+  const failures = failureMemory(options.clock ?? Date.now)
   const flights = new Map<string, Flight>()
   let rendered = 0
 
   async function produce(source: ThumbnailSource, process: string, operations: ImageOperation[]) {
     const result = { blobId: source.blobId, process }
-    const key = keyOf(result)
-    const isWanted = () => flights.get(key)?.kept === true
-    const image = (await disk.read(result)) ?? (await renderAndKeep())
-    if (isWanted()) memory.set(key, image)
-    return image
-
-    async function renderAndKeep(): Promise<RenderedImage> {
-      const fresh = await gate.run({ size: source.size, bytes: () => bytesOf(blobs, source) }, operations)
+    const isWanted = () => flights.get(keyOf(result))?.kept === true
+    let image = await disk.read(result)
+    if (!image) {
+      image = await gate.run({ size: source.size, bytes: () => bytesOf(blobs, source) }, operations)
       rendered += 1
-      await disk.write(result, fresh, isWanted)
-      return fresh
+      await disk.write(result, image, isWanted)
     }
+    if (isWanted()) memory.set(keyOf(result), image)
+    return image
   }
 
   async function fly(source: ThumbnailSource, process: string, operations: ImageOperation[]) {
@@ -119,11 +105,8 @@ export function thumbnails(options: ThumbnailOptions): ThumbnailService {
 
   return {
     async render(source, process) {
-      if (!/^[0-9a-f]{32}$/.test(source.blobId)) throw new TypeError('A blob id is 32 lower-case hexadecimal digits')
-      const operations = parseProcess(process, { avif })
-      if (!isSourceType(source.contentType, { avif })) throw new OssFailure('BadRequest')
-      if (source.size > maxSourceBytes) throw new OssFailure('ImageTooLarge')
-      if (source.size === 0) throw new OssFailure('ImageDamage')
+      const operations = parseProcess(process, limits)
+      refuseSource(source, limits)
       const key = keyOf({ blobId: source.blobId, process })
       const ready = memory.get(key)
       if (ready) return ready
@@ -146,6 +129,21 @@ export function thumbnails(options: ThumbnailOptions): ThumbnailService {
       await disk.close()
     },
   }
+}
+
+function refuseSource(source: ThumbnailSource, limits: { maxSourceBytes: number; avif: boolean }): void {
+  if (!/^[0-9a-f]{32}$/.test(source.blobId)) throw new TypeError('A blob id is 32 lower-case hexadecimal digits')
+  if (!isSourceType(source.contentType, limits)) throw new OssFailure('BadRequest')
+  if (source.size > limits.maxSourceBytes) throw new OssFailure('ImageTooLarge')
+  if (source.size === 0) throw new OssFailure('ImageDamage')
+}
+
+function imageMemory(maxBytes: number): LRUCache<string, RenderedImage> {
+  return new LRUCache({ maxSize: maxBytes, sizeCalculation: ({ body }, key) => body.byteLength + key.length })
+}
+
+function failureMemory(now: () => number): LRUCache<string, OssFailure> {
+  return new LRUCache({ max: MAX_REMEMBERED_FAILURES, ttl: FAILURE_MEMORY_MS, ttlResolution: 0, perf: { now } })
 }
 
 async function* bytesOf(blobs: Pick<BlobStore, 'read'>, source: ThumbnailSource): AsyncGenerator<Uint8Array> {

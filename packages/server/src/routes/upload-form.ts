@@ -36,6 +36,8 @@ export function readUploadForm(request: IncomingMessage): UploadForm {
         }
         parser.on('file', (_field: string, body: Readable) => {
           incoming = body
+          // It may be destroyed before anybody reads it.
+          body.on('error', () => {})
           receive({ body, name: name.promise }).then(resolve, fail)
         })
         parser.on('field', (field: string, value: string) => {

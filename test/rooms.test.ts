@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { describe, it } from 'node:test'
+
+const ROOT = join(import.meta.dirname, '..')
+
+/** Which rooms a room may import from, besides itself. The map is CONTRIBUTING.md's. */
+const MAY_IMPORT: Record<string, string[]> = {
+  protocol: [],
+  'server/errors': [],
+  'server/http': [],
+  'server/oss': ['server/http'],
+  'server/blobs': ['server/errors'],
+  'server/records': ['server/errors'],
+  'server/images': ['server/blobs', 'server/oss'],
+  'server/attachments': ['protocol', 'server/blobs', 'server/records', 'server/oss', 'server/http', 'server/errors'],
+  'server/metrics': [],
+  'server/background': [],
+  'server/data-lock': [],
+  'server/secrets': ['server/errors'],
+  'server/config': ['server/errors'],
+  'server/routes': [
+    'protocol',
+    'server/attachments',
+    'server/records',
+    'server/blobs',
+    'server/images',
+    'server/oss',
+    'server/http',
+    'server/errors',
+  ],
+  'server/stores': [
+    'server/attachments',
+    'server/blobs',
+    'server/records',
+    'server/config',
+    'server/data-lock',
+    'server/secrets',
+    'server/errors',
+  ],
+}
+
+// The composition root and what stands above it see every room.
+const ABOVE = ['server/app', 'server/service', 'server/commands', 'server/main', 'server/index']
+
+interface Import {
+  from: string
+  to: string
+  file: string
+}
+
+function sources(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.ts$/.test(name) && !/\.(test|contract|fixture)\.ts$/.test(name))
+    .map((name) => join(directory, name))
+}
+
+function roomOf(file: string): string {
+  const [, workspace = '', , ...rest] = relative(ROOT, file).split('/')
+  return workspace === 'protocol' ? 'protocol' : `${workspace}/${(rest[0] ?? '').replace(/\.ts$/, '')}`
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(file, 'utf8')
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].flatMap(([, target = '']) => {
+    if (target.startsWith('@attache/')) return [{ from: roomOf(file), to: target.slice('@attache/'.length), file }]
+    return target.startsWith('.') ? [{ from: roomOf(file), to: roomOf(join(dirname(file), target)), file }] : []
+  })
+}
+
+const files = ['protocol', 'server'].flatMap((name) => sources(join(ROOT, 'packages', name, 'src')))
+
+describe('the rooms', () => {
+  it('import in the directions of the map only', () => {
+    const wrong = files
+      .flatMap(importsOf)
+      .filter(({ from, to }) => from !== to && !ABOVE.includes(from) && !MAY_IMPORT[from]?.includes(to))
+    assert.deepEqual(
+      wrong.map(({ file, to }) => `${relative(ROOT, file)} → ${to}`),
+      [],
+    )
+  })
+
+  it('are all on the map', () => {
+    const unknown = new Set(files.map(roomOf).filter((room) => !(room in MAY_IMPORT) && !ABOVE.includes(room)))
+    assert.deepEqual(
+      [...unknown].filter((room) => !/\/samples$/.test(room)),
+      [],
+    )
+  })
+
+  it('read the environment in one file, and end the process in one', () => {
+    const holding = (pattern: RegExp) =>
+      files.filter((file) => pattern.test(readFileSync(file, 'utf8'))).map((file) => relative(ROOT, file))
+    // The renderer is a process of its own.
+    const ending = ['packages/server/src/images/renderer.ts', 'packages/server/src/main.ts']
+    assert.deepEqual(holding(/process\.env\b/).sort(), ['packages/server/src/config.ts', 'packages/server/src/main.ts'])
+    assert.deepEqual(holding(/process\.exit\b|process\.exitCode/).sort(), ending)
+  })
+
+  it('hold no file over 350 lines', () => {
+    const long = files.filter((file) => readFileSync(file, 'utf8').split('\n').length > 350)
+    assert.deepEqual(long, [])
+  })
+
+  it('compare no signature or secret with ===', () => {
+    const careless = files.filter((file) =>
+      /(signature|secret|hash)\w* [!=]== (?!undefined)/i.test(readFileSync(file, 'utf8')),
+    )
+    assert.deepEqual(
+      careless.map((file) => relative(ROOT, file)),
+      [],
+    )
+  })
+})
