@@ -21,6 +21,8 @@ export function metrics(renderer: () => RendererStats) {
     buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
     registers,
   })
+  // Finding a series by its labels costs more than counting; routes, methods and statuses are few.
+  const children = new Map<string, ReturnType<typeof requests.labels>>()
   const refusals = new Counter({
     name: 'attache_refusals_total',
     help: 'Refused requests by reason',
@@ -39,8 +41,11 @@ export function metrics(renderer: () => RendererStats) {
     })
   }
   return {
-    observe(labels: { route: string; method: string; status: number }, seconds: number) {
-      requests.observe(labels, seconds)
+    observe({ route, method, status }: { route: string; method: string; status: number }, seconds: number) {
+      const name = `${method} ${status} ${route}`
+      const child = children.get(name) ?? requests.labels(route, method, String(status))
+      children.set(name, child)
+      child.observe(seconds)
     },
     refused(code: string) {
       refusals.inc({ code })

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { pino } from 'pino'
+import { serviceLogger } from '../logging.ts'
 import { derivedKey } from '../secrets.ts'
 import { createService, type Service } from '../service.ts'
 import type { Stores } from '../stores.ts'
@@ -14,7 +14,7 @@ const DEMO = { appKey: 'demo', corporationId: 'demo', corporationName: '演示�
 /** `serve`: the service as it is configured. */
 export async function serveCommand(args: string[], { config, print, say }: CommandContext): Promise<Service> {
   parseArgs({ args, options: {} })
-  const service = await createService({ config, logger: loggerFor(config.logLevel), demoAllowed: false })
+  const service = await createService({ config, logger: serviceLogger(config.logLevel), demoAllowed: false })
   const url = await listening(service)
   print(say({ zh: `Attaché 已就绪 ${url}`, en: `Attaché is ready at ${url}` }))
   return service
@@ -29,7 +29,7 @@ export async function startCommand(args: string[], context: CommandContext): Pro
       `the demo credentials work on loopback only: leave ATTACHE_HOST unset, or use \`attache-server serve\` with an app of your own`,
     )
   }
-  const service = await createService({ config, logger: loggerFor(config.logLevel), demoAllowed: true })
+  const service = await createService({ config, logger: serviceLogger(config.logLevel), demoAllowed: true })
   try {
     const credentials = await demoApp(service.stores)
     const file = join(config.data, 'demo.json')
@@ -105,22 +105,4 @@ ${say({ zh: '文档', en: 'Docs' })}: README.md, README.zh-CN.md, docs/    ${say
 
 function shellWord(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
-}
-
-/** JSON lines on stderr; stdout is for what a command was asked. Queries, headers and bodies are never logged, and these never pass either. */
-function loggerFor(level: string) {
-  const secrets = [
-    'accessToken',
-    'refreshToken',
-    'appSecurity',
-    'Signature',
-    'security-token',
-    'authorization',
-    'cookie',
-  ]
-  const paths = secrets.flatMap((name) => [`["${name}"]`, `*["${name}"]`, `*.*["${name}"]`])
-  return pino(
-    { level, redact: paths, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ fd: 2, sync: false, minLength: 0 }),
-  )
 }
