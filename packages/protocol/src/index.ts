@@ -1,4 +1,5 @@
 export * from './attachments.ts'
 export * from './auth.ts'
+export * from './documents.ts'
 export * from './failures.ts'
 export * from './paths.ts'

@@ -13,15 +13,18 @@ import Fastify, {
 import type { AccessTokens, Caller } from './attachments/access-tokens.ts'
 import type { Attachments } from './attachments/attachments.ts'
 import type { Contents } from './attachments/contents.ts'
+import type { Documents } from './attachments/documents.ts'
 import type { LinkCredentials } from './attachments/link-credentials.ts'
 import { Failure } from './errors.ts'
-import { isDeeperThan } from './http/json.ts'
 import type { Thumbnails } from './images/thumbnails.ts'
 import type { Metrics } from './metrics.ts'
 import { parseTarget } from './oss/target.ts'
 import { accessTokenRoutes } from './routes/access-token.ts'
 import { failureBody, renderControlFailures } from './routes/control-failures.ts'
+import { type DocumentAttachmentsDeps, documentAttachmentsRoute } from './routes/document-attachments.ts'
+import { documentRoutes } from './routes/documents.ts'
 import { downloadUrlsRoute } from './routes/download-urls.ts'
+import { readJsonStrictly } from './routes/json-body.ts'
 import { renderObjectFailures } from './routes/object-failures.ts'
 import { OBJECT_PATH, objectsRoute } from './routes/objects.ts'
 import { OPS_PATHS, opsRoutes } from './routes/ops.ts'
@@ -38,6 +41,8 @@ export interface AppParts {
   tokens: AccessTokens
   attachments: Attachments
   contents: Contents
+  documents: Documents
+  attachmentsOf: DocumentAttachmentsDeps['attachmentsOf']
   credentials: LinkCredentials
   thumbnails: Thumbnails
   metrics: Metrics
@@ -61,10 +66,11 @@ export interface AppOptions {
 /** The whole surface of the service. */
 export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance {
   const { tokens, attachments, contents, credentials, thumbnails, metrics, ready, publicUrl, now } = parts
+  const { documents, attachmentsOf } = parts
   const { bucket, region, strictSignatures: strict, rangeBehaviour, maxUploadBytes, maxItems } = options
   const app = Fastify(serverOptions(options))
   app.decorateRequest('caller')
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none'
     metrics.observe({ route, method: request.method, status: reply.statusCode }, reply.elapsedTime / 1000)
     request.log.info(
@@ -76,11 +82,24 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
       },
       'request',
     )
+    done()
+  })
+
+  // A connection that stays open would hold up the end of the process.
+  let closing = false
+  app.addHook('preClose', (done) => {
+    closing = true
+    done()
+  })
+  app.addHook('onSend', (_request, reply, _body, done) => {
+    if (closing) reply.header('connection', 'close')
+    done()
   })
 
   renderControlFailures(app, metrics)
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     if (request.url !== OBJECT_PATH) reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' })
+    done()
   })
   readJsonStrictly(app)
   opsRoutes(app, { ready, metrics, metricsFor: options.metrics })
@@ -91,6 +110,8 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
       request.caller = await tokens.authenticate(accessTokenOf(request))
     })
     downloadUrlsRoute(scope, { attachments, maxItems })
+    documentAttachmentsRoute(scope, { attachmentsOf })
+    scope.register(async (saving) => documentRoutes(saving, { documents }))
     scope.register(async (uploads) => {
       uploads.removeAllContentTypeParsers()
       uploads.addContentTypeParser('multipart/form-data', (_request, _body, done) => done(null))
@@ -100,8 +121,9 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
 
   app.register(async (scope) => {
     renderObjectFailures(scope, { witness: metrics, now })
-    scope.addHook('onRequest', async (request, reply) => {
+    scope.addHook('onRequest', (request, reply, done) => {
       reply.headers({ server: 'AliyunOSS', 'x-oss-request-id': request.id, 'x-request-id': request.id })
+      done()
     })
     objectsRoute(scope, { attachments, contents, credentials, thumbnails, now, bucket, region, strict, rangeBehaviour })
   })
@@ -119,7 +141,6 @@ const REQUEST_TIMEOUT_MS = 300_000
 const IDLE_TIMEOUT_MS = 60_000
 const KEEP_ALIVE_MS = 65_000
 const JSON_LIMIT = 1024 * 1024
-const JSON_DEPTH = 32
 
 function serverOptions({ logger, trustedProxies }: AppOptions): FastifyHttpOptions<Server, FastifyBaseLogger> {
   const run = randomBytes(8).toString('hex').toUpperCase()
@@ -133,7 +154,7 @@ function serverOptions({ logger, trustedProxies }: AppOptions): FastifyHttpOptio
     connectionTimeout: IDLE_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: 32 * 1024 },
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 5000, maxHeaderSize: 32 * 1024 },
     // 24 hex digits, as OSS has them: a random part for this process and a counter.
     genReqId: () => run + (++count % 0x1_0000_0000).toString(16).toUpperCase().padStart(8, '0'),
     rewriteUrl: ({ url = '/' }: IncomingMessage) => (isControlPath(url) ? url : OBJECT_PATH),
@@ -159,18 +180,6 @@ const CONTROL_PATHS = new RegExp(`^(/api/|(${Object.values(OPS_PATHS).join('|')}
 
 function isControlPath(url: string): boolean {
   return CONTROL_PATHS.test(url)
-}
-
-function readJsonStrictly(app: FastifyInstance): void {
-  const parse = app.getDefaultJsonParser('error', 'error')
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (isDeeperThan(JSON_DEPTH, String(body)))
-      return done(new Failure('InvalidJson', { details: [{ path: '', message: `嵌套不能超过${JSON_DEPTH}层` }] }))
-    return parse(request, String(body), (error, value) =>
-      error ? done(new Failure('InvalidJson')) : done(null, value),
-    )
-  })
 }
 
 /** In the query as the vendor has it, the first one if there are several; or, ours, in a header that no log of a proxy shows. */

@@ -148,6 +148,12 @@ export const SETTINGS = {
     ['info', 'debug', 'warn', 'error', 'silent'],
     'Least level of the JSON log on stderr.',
   ),
+  drainDelaySeconds: whole(
+    'ATTACHE_DRAIN_DELAY_SECONDS',
+    0,
+    [0, 600],
+    'Time after SIGTERM in which the service still listens but `/readyz` answers 503, for a load balancer to notice.',
+  ),
   drainSeconds: whole('ATTACHE_DRAIN_SECONDS', 20, [0, 600], 'Time that requests in flight get after SIGTERM.'),
 } as const satisfies Record<string, Setting<unknown>>
 

@@ -36,6 +36,10 @@ export const FAILURES = {
   InvalidItems: { status: 400, message: '请求参数不正确' },
   TooManyItems: { status: 400, message: '单次请求的附件数量超过上限' },
   InvalidParameter: { status: 400, message: '请求参数不正确' },
+  UnknownAttachment: { status: 400, message: '附件不存在' },
+  CodeTaken: { status: 400, message: '单据编号code已存在单据，不允许重复，请检查' },
+  OuterCodeTaken: { status: 400, message: '外部系统单据编号outerCode已存在单据，不允许重复，请检查' },
+  ListedDocumentUnknown: { status: 400, message: '单据不存在' },
   MalformedRequest: { status: 400, message: '请求格式不正确' },
   Unauthorized: { status: 403, message: '未授权' },
   InvalidSecret: { status: 403, message: '密钥无效' },
@@ -44,12 +48,15 @@ export const FAILURES = {
   InvalidJson: { status: 412, message: 'JSON请求参数不正确' },
   FileTooLarge: { status: 412, message: '上传附件大小不可超过30Mb' },
   MissingPart: { status: 412, message: '空指针异常' },
+  DocumentUnknown: { status: 412, message: '单据不存在' },
+  DocumentRemoved: { status: 412, message: '单据已删除' },
   BodyTooLarge: { status: 413, message: '413 Request Entity Too Large' },
   UnsupportedMediaType: { status: 415, message: '不支持的Content-Type' },
   TooManyAttempts: { status: 429, message: '密钥错误次数过多，请稍后再试' },
   StorageUnavailable: { status: 503, message: '存储暂不可用，请稍后重试' },
   StorageFull: { status: 503, message: '存储空间不足，请联系管理员' },
   RendererBusy: { status: 503, message: '缩略图服务繁忙，请稍后重试' },
+  DocumentBusy: { status: 503, message: '单据正在被其他请求修改，请稍后重试' },
   Draining: { status: 503, message: '服务正在停止，请稍后重试' },
 } as const satisfies Record<string, { status: number; message: string }>
 
@@ -58,6 +65,11 @@ export type FailureCode = keyof typeof FAILURES
 /** A setting or a file of the operator's that can't be used, with what to do about it. The process ends with exit code 2. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
+}
+
+/** Whether the operating system refused a call: a path, an address or a permission is wrong, or a disk. */
+export function isAnySystemError(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string'
 }
 
 /** Whether a call to the operating system failed with this code, such as `ENOENT`. */

@@ -3,7 +3,7 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 /** JSON lines on stderr; stdout is for what a command was asked. */
 export function serviceLogger(level: string): Logger {
   // Written a quarter of a second at a time: a write for each request costs as much as the request.
-  const stderr = pino.destination({ fd: 2, sync: false, minLength: 65_536, periodicFlush: 250 })
+  const stderr = pino.destination({ fd: 2, sync: false, minLength: 8192, periodicFlush: 250 })
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, withoutSecrets(stderr))
 }
 

@@ -2,6 +2,7 @@ import closeWithGrace from 'close-with-grace'
 import { appCommand } from './commands/app.ts'
 import { attachmentCommand } from './commands/attachment.ts'
 import { type CommandContext, sayFor, UsageError } from './commands/context.ts'
+import { documentCommand } from './commands/document.ts'
 import { keysCommand } from './commands/keys.ts'
 import { linksCommand } from './commands/links.ts'
 import { serveCommand, startCommand } from './commands/serve.ts'
@@ -20,6 +21,7 @@ const HELP = {
   keys rotate [--grace SECONDS]           end all links, at once or after a grace
   links revoke --corporation ID           end all links of one corporation
   attachment show|remove FILE_ID
+  document remove CODE --corporation ID   callers hear 单据已删除 from then on
 
 Settings are environment variables: docs/configuration.md. Exit codes: 0 done, 1 a fault, 2 a mistake in the command or a setting.`,
   zh: `attache-server 命令
@@ -32,6 +34,7 @@ Settings are environment variables: docs/configuration.md. Exit codes: 0 done, 1
   keys rotate [--grace 秒]                轮换密钥，立即或宽限后终止所有链接
   links revoke --corporation ID           终止一个企业的所有链接
   attachment show|remove FILE_ID          查看或删除附件
+  document remove CODE --corporation ID   删除单据，此后调用方得到“单据已删除”
 
 配置为环境变量，见 docs/configuration.md。退出码：0 完成，1 故障，2 命令或配置有误。`,
 }
@@ -42,21 +45,25 @@ async function run(argv: string[], context: Pick<CommandContext, 'print' | 'say'
     context.print(context.say(HELP))
     return undefined
   }
-  const command = VERBS[verb] ?? SERVING[verb]
+  const command = VERBS.get(verb) ?? SERVING.get(verb)
   if (command === undefined) {
     throw new UsageError(`${context.say({ zh: '没有这个命令', en: 'no such verb' })}: ${verb}\n${context.say(HELP)}`)
   }
   return (await command(args, { ...context, config: readConfig() })) ?? undefined
 }
 
-const SERVING: Record<string, Verb<Service>> = { serve: serveCommand, start: startCommand }
+const SERVING = new Map<string, Verb<Service>>([
+  ['serve', serveCommand],
+  ['start', startCommand],
+])
 
-const VERBS: Record<string, Verb<void>> = {
-  app: appCommand,
-  keys: keysCommand,
-  links: linksCommand,
-  attachment: attachmentCommand,
-}
+const VERBS = new Map<string, Verb<void>>([
+  ['app', appCommand],
+  ['keys', keysCommand],
+  ['links', linksCommand],
+  ['attachment', attachmentCommand],
+  ['document', documentCommand],
+])
 
 type Verb<Result> = (args: string[], context: CommandContext) => Promise<Result>
 
@@ -75,10 +82,10 @@ async function main(): Promise<void> {
 /** SIGTERM or SIGINT: not ready at once, requests in flight get their time; a second signal ends it now. */
 function stopWithGrace(service: Service): void {
   closeWithGrace(
-    { delay: service.drainMilliseconds, logger: { error: (...words: unknown[]) => service.app.log.error(words) } },
+    { delay: service.stopMilliseconds, logger: { error: (...words: unknown[]) => service.app.log.error(words) } },
     async ({ err }) => {
       if (err) service.app.log.fatal({ err }, 'uncaught')
-      service.drain()
+      await service.drain()
       await service.close()
     },
   )

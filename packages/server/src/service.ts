@@ -1,9 +1,12 @@
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { accessTokens } from './attachments/access-tokens.ts'
 import { attachments } from './attachments/attachments.ts'
 import { contents } from './attachments/contents.ts'
+import { documentAttachments } from './attachments/document-attachments.ts'
+import { documents } from './attachments/documents.ts'
 import { type LinkCredentials, linkCredentials } from './attachments/link-credentials.ts'
 import { inBackground } from './background.ts'
 import type { Config } from './config.ts'
@@ -15,9 +18,13 @@ import { derivedKey } from './secrets.ts'
 import { openStores, type Stores } from './stores.ts'
 
 const MEBIBYTE = 1024 * 1024
+// A larger original is served, but not rendered.
+const MOST_SOURCE_BYTES = 32 * MEBIBYTE
 const FOLLOW_MS = 250
 const SWEEP_MS = 60_000
 const KEEP_CHANGES_MS = 3_600_000
+// For renderers and stores to close once the last request has ended.
+const CLOSING_MS = 5000
 
 export interface ServiceOptions {
   config: Config
@@ -34,10 +41,11 @@ export interface Service {
   credentials: LinkCredentials
   /** Listens, and gives the base URL that callers use. */
   listen(): Promise<string>
-  /** How long requests in flight get when the process is told to stop. */
-  drainMilliseconds: number
-  /** Answers readiness with 503 from now on. */
-  drain(): void
+  /** The longest that `drain` and `close` take together. */
+  stopMilliseconds: number
+  /** Answers readiness with 503 from now on, and resolves when a load balancer has had its time to notice. */
+  drain(): Promise<void>
+  /** Lets requests in flight end, cuts those that do not, and closes the stores. */
   close(): Promise<void>
 }
 
@@ -53,6 +61,7 @@ export async function createService({ config, logger, demoAllowed, now = Date.no
   const tokens = accessTokens({ ...tokenOptions(config, stores), now, demoAllowed })
   const linkUrl = () => config.linkUrl ?? `${base}/${config.bucket}`
   const files = attachments({ ...config, records: records.attachments, blobs, credentials, now, linkUrl })
+  const papers = documents({ records: records.documents, attachments: files, now })
   const hot = contents({ blobs, hotBytes: config.hotCacheMib * MEBIBYTE })
   const onFault = (fault: unknown) => logger.error({ err: fault }, 'fault in the background')
   const images = thumbnails({ ...imageOptions(config), blobs, clock: now, onFault })
@@ -91,6 +100,8 @@ export async function createService({ config, logger, demoAllowed, now = Date.no
     tokens,
     attachments: files,
     contents: hot,
+    documents: papers,
+    attachmentsOf: documentAttachments({ documents: papers, attachments: files }),
     credentials,
     thumbnails: images,
     metrics: counters,
@@ -106,18 +117,24 @@ export async function createService({ config, logger, demoAllowed, now = Date.no
     app,
     stores,
     credentials,
-    drainMilliseconds: config.drainSeconds * 1000,
+    stopMilliseconds: (config.drainDelaySeconds + config.drainSeconds) * 1000 + CLOSING_MS,
     async listen() {
       const address = await app.listen({ host: config.host, port: config.port })
       base ||= address.replace('//0.0.0.0', '//127.0.0.1').replace('//[::]', '//[::1]')
       return base
     },
-    drain() {
+    async drain() {
       draining = true
+      await delay(config.drainDelaySeconds * 1000)
     },
     async close() {
       draining = true
-      await kept.disposeAsync()
+      const cut = setTimeout(() => app.server.closeAllConnections(), config.drainSeconds * 1000)
+      try {
+        await kept.disposeAsync()
+      } finally {
+        clearTimeout(cut)
+      }
     },
   }
 }
@@ -142,7 +159,7 @@ function imageOptions(config: Config) {
   return {
     directory: join(config.data, 'thumbnails'),
     cacheBytes: config.thumbnailCacheMib * MEBIBYTE,
-    maxSourceBytes: config.maxUploadBytes,
+    maxSourceBytes: Math.min(config.maxUploadBytes, MOST_SOURCE_BYTES),
     maxPixels: config.maxPixels,
     avif: config.avif,
     gate: {

@@ -45,6 +45,8 @@ const SWEEP_SLICE = 1000
 export function accessTokens(options: AccessTokensOptions) {
   const { records, now } = options
   const known = new LRUCache<string, TokenRecord>({ max: KNOWN_TOKENS })
+  // Raised when something is forgotten: what was read before then is not kept.
+  let forgotten = 0
   const offences = new LRUCache<string, { count: number; until: number }>({ max: KNOWN_OFFENDERS })
 
   async function issue(appKey: string, appSecurity: string, origin: Origin): Promise<IssuedToken> {
@@ -54,7 +56,6 @@ export function accessTokens(options: AccessTokensOptions) {
     if (!right || !usable) throw refused(`${appKey}\0${origin.address}`)
     const { token, issued } = newPair(app, now() + options.lifeMilliseconds)
     await records.tokens.add(token)
-    known.set(token.tokenHash, token)
     return issued
   }
 
@@ -75,11 +76,17 @@ export function accessTokens(options: AccessTokensOptions) {
   }
 
   async function load(tokenHash: string): Promise<TokenRecord | undefined> {
+    const before = forgotten
     const token = await records.tokens.find(tokenHash)
     const app = token && !options.demoAllowed ? await records.apps.find(token.appKey) : undefined
     if (token === undefined || app?.demo) return undefined
-    known.set(tokenHash, token)
+    if (before === forgotten) known.set(tokenHash, token)
     return token
+  }
+
+  function forget(tokenHash: string): void {
+    forgotten++
+    known.delete(tokenHash)
   }
 
   return {
@@ -98,9 +105,8 @@ export function accessTokens(options: AccessTokensOptions) {
       if (token === undefined || !sameText(refreshHash, token.refreshHash)) throw new Failure('Unauthorized')
       const next = newPair(token, now() + lifeDays * DAY)
       const replaced = await records.tokens.replace({ tokenHash: token.tokenHash, refreshHash, at: now() }, next.token)
-      known.delete(token.tokenHash)
+      forget(token.tokenHash)
       if (!replaced) throw new Failure('Unauthorized')
-      known.set(next.token.tokenHash, next.token)
       return next.issued
     },
 
@@ -110,12 +116,11 @@ export function accessTokens(options: AccessTokensOptions) {
     },
 
     /** Another process replaced this token. */
-    forget(tokenHash: string): void {
-      known.delete(tokenHash)
-    },
+    forget,
 
     /** Another process disabled an app: whose tokens are known is not kept apart, so all are looked up again. */
     forgetAll(): void {
+      forgotten++
       known.clear()
     },
   }

@@ -26,6 +26,9 @@ export interface IncomingFile {
   name: Promise<string>
 }
 
+/** Both halves must be those of one attachment. */
+export type AttachmentName = Pick<DownloadRequest, 'id' | 'key'>
+
 export type Attachments = ReturnType<typeof attachments>
 
 const KNOWN_RECORDS = 50_000
@@ -34,6 +37,8 @@ const LINKS_AT_A_TIME = 500
 export function attachments(options: AttachmentsOptions) {
   const { records, blobs, now } = options
   const known = new LRUCache<string, AttachmentRecord>({ max: KNOWN_RECORDS })
+  // Raised when a record is forgotten: what was read before then is not kept.
+  let forgotten = 0
   const sign = linkSigner(options)
 
   /** Durable before it resolves; nothing is left of a file that is refused. */
@@ -41,15 +46,11 @@ export function attachments(options: AttachmentsOptions) {
     const blobId = newBlobId()
     const pass = await digestPass()
     await blobs.put(blobId, taken(file, pass, options.maxUploadBytes))
-    try {
-      const fileName = await file.name
-      const record = await describe({ fileName, blobId, digest: pass.result(), corporationId: caller.corporationId })
-      await records.add(record)
-      return record
-    } catch (error) {
-      await blobs.remove(blobId)
-      throw error
-    }
+    const fileName = await file.name
+    const record = await describe({ fileName, blobId, digest: pass.result(), corporationId: caller.corporationId })
+    // When this fails the blob stays: whether the row was written may be unknown, and a row without its blob is a loss.
+    await records.add(record)
+    return record
   }
 
   async function describe(found: {
@@ -68,6 +69,11 @@ export function attachments(options: AttachmentsOptions) {
   /** In the order asked; what is unknown, another corporation's, or no true pair of id and key is left out. */
   async function links(asked: readonly DownloadRequest[], caller: Caller): Promise<DownloadLink[]> {
     refuseOverLimits(asked)
+    return unlimitedLinks(asked, caller)
+  }
+
+  /** The same for what has limits of its own. */
+  async function unlimitedLinks(asked: readonly DownloadRequest[], caller: Caller): Promise<DownloadLink[]> {
     const found = await lookUp(asked)
     const signer = await options.credentials.signerOf(caller.corporationId)
     // Rounded up: a link never lives shorter than was asked.
@@ -84,6 +90,16 @@ export function attachments(options: AttachmentsOptions) {
     return answer
   }
 
+  /** The indexes of those that name no attachment of the caller's corporation. */
+  async function unknownAmong(asked: readonly AttachmentName[], caller: Caller): Promise<number[]> {
+    const found = await lookUp(asked)
+    return [...asked.keys()].filter((index) => {
+      const { id = '', key } = asked[index] ?? {}
+      const record = found.get(id)
+      return record === undefined || record.key !== key || record.corporationId !== caller.corporationId
+    })
+  }
+
   function refuseOverLimits(asked: readonly DownloadRequest[]): void {
     const { maxItems, maxExpirationSeconds } = options
     if (asked.length > maxItems) throw new Failure('TooManyItems', { message: `单次请求的附件数量不能超过${maxItems}` })
@@ -96,7 +112,7 @@ export function attachments(options: AttachmentsOptions) {
     if (details[0]) throw new Failure('InvalidItems', { message: `${details[0].path}${details[0].message}`, details })
   }
 
-  async function lookUp(asked: readonly DownloadRequest[]): Promise<Map<string, AttachmentRecord>> {
+  async function lookUp(asked: readonly AttachmentName[]): Promise<Map<string, AttachmentRecord>> {
     const found = new Map<string, AttachmentRecord>()
     const unknown: string[] = []
     for (const { id, key } of asked) {
@@ -105,8 +121,9 @@ export function attachments(options: AttachmentsOptions) {
       else unknown.push(id)
     }
     if (unknown.length === 0) return found
+    const before = forgotten
     for (const record of await records.byFileIds(unknown)) {
-      known.set(record.key, record)
+      if (before === forgotten) known.set(record.key, record)
       found.set(record.fileId, record)
     }
     return found
@@ -115,12 +132,15 @@ export function attachments(options: AttachmentsOptions) {
   return {
     upload,
     links,
+    unlimitedLinks,
+    unknownAmong,
 
     /** For the data plane, whose links name keys. `corporationId` is that of the signer, unless an operator's pair signed. */
     async byKey(key: string, corporationId: string | undefined): Promise<AttachmentRecord | undefined> {
+      const before = forgotten
       const record = known.get(key) ?? (await records.byKey(key))
       if (record === undefined) return undefined
-      known.set(key, record)
+      if (before === forgotten) known.set(key, record)
       return corporationId === undefined || record.corporationId === corporationId ? record : undefined
     },
 
@@ -128,16 +148,19 @@ export function attachments(options: AttachmentsOptions) {
     async remove(fileId: string): Promise<AttachmentRecord | undefined> {
       const record = await records.remove(fileId, now())
       if (record) {
-        known.delete(record.key)
+        forget(record.key)
         await blobs.remove(record.blobId)
       }
       return record
     },
 
     /** Another process removed the attachment with this key. */
-    forget(key: string): void {
-      known.delete(key)
-    },
+    forget,
+  }
+
+  function forget(key: string): void {
+    forgotten++
+    known.delete(key)
   }
 }
 

@@ -12,31 +12,30 @@ export type Contents = ReturnType<typeof contents>
 
 const SMALL = 64 * 1024
 
-/** The bytes of attachments, small ones from memory. A record without its blob is a fault, not an absence. */
+/** The bytes of attachments, small ones from memory; `undefined` where the blob is missing. */
 export function contents({ blobs, hotBytes }: ContentsOptions) {
   const hot = new LRUCache<string, Uint8Array>({
     maxSize: Math.max(1, hotBytes),
     sizeCalculation: (bytes) => bytes.length || 1,
   })
-
-  async function load(record: AttachmentRecord, range: ByteRange): Promise<BlobBody> {
-    const body = await blobs.read(record.blobId, range)
-    if (body === undefined) throw new Error(`the blob of attachment ${record.fileId} is missing`)
-    return body
-  }
+  // Raised when something is forgotten: what was read before then is not kept.
+  let forgotten = 0
 
   return {
     /** `range` lies within the size of the record. */
-    async read(record: AttachmentRecord, range: ByteRange): Promise<BlobBody> {
-      if (record.size > SMALL || hotBytes === 0) return load(record, range)
+    async read(record: AttachmentRecord, range: ByteRange): Promise<BlobBody | undefined> {
+      if (record.size > SMALL || hotBytes === 0) return blobs.read(record.blobId, range)
       const known = hot.get(record.blobId)
       if (known) return known.subarray(range.first, range.last + 1)
-      const body = await load(record, { first: 0, last: record.size - 1 })
+      const before = forgotten
+      const body = await blobs.read(record.blobId, { first: 0, last: record.size - 1 })
+      if (body === undefined) return undefined
       const bytes = body instanceof Uint8Array ? body : await bytesOf(body)
-      hot.set(record.blobId, bytes)
+      if (before === forgotten) hot.set(record.blobId, bytes)
       return bytes.subarray(range.first, range.last + 1)
     },
     forget(blobId: string): void {
+      forgotten++
       hot.delete(blobId)
     },
   }

@@ -49,6 +49,8 @@ export async function linkCredentials(options: LinkCredentialsOptions): Promise<
   const epochs = new LRUCache<string, number>({ max: KNOWN_CORPORATIONS })
   const opened = new LRUCache<string, SessionSigner>({ max: KNOWN_CORPORATIONS })
   const signers = new LRUCache<string, SessionSigner>({ max: KNOWN_CORPORATIONS })
+  // Raised by each reload: what was read before then is not kept.
+  let reloads = 0
   let keys = await loadKeys()
 
   async function loadKeys(): Promise<Generation[]> {
@@ -65,9 +67,10 @@ export async function linkCredentials(options: LinkCredentialsOptions): Promise<
   async function epochOf(corporationId: string): Promise<number | undefined> {
     const known = epochs.get(corporationId)
     if (known !== undefined) return known
+    const before = reloads
     const corporation = await records.corporation(corporationId)
     if (corporation === undefined || (corporation.demo && !options.demoAllowed)) return undefined
-    epochs.set(corporationId, corporation.linkEpoch)
+    if (before === reloads) epochs.set(corporationId, corporation.linkEpoch)
     return corporation.linkEpoch
   }
 
@@ -75,12 +78,13 @@ export async function linkCredentials(options: LinkCredentialsOptions): Promise<
     if (permanent) return permanent
     const known = signers.get(corporationId)
     if (known) return known
+    const before = reloads
     const [newest] = keys
     const epoch = await epochOf(corporationId)
     if (newest === undefined || epoch === undefined)
       throw new Error('a corporation without a key or a record asks for links')
     const signer = signerFor(sessionCredential(newest.key, corporationId, epoch))
-    signers.set(corporationId, signer)
+    if (before === reloads) signers.set(corporationId, signer)
     return signer
   }
 
@@ -112,8 +116,8 @@ export async function linkCredentials(options: LinkCredentialsOptions): Promise<
     signerOf,
     signingKey,
     async reload() {
-      const fresh = await loadKeys()
-      keys = fresh
+      keys = await loadKeys()
+      reloads++
       for (const cache of [epochs, opened, signers]) cache.clear()
     },
   }

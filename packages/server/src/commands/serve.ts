@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { isAnySystemError } from '../errors.ts'
 import { serviceLogger } from '../logging.ts'
 import { derivedKey } from '../secrets.ts'
 import { createService, type Service } from '../service.ts'
@@ -51,10 +52,11 @@ async function listening(service: Service): Promise<string> {
     return await service.listen()
   } catch (error) {
     await service.close()
-    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+    if (!isAnySystemError(error)) throw error
+    if (error.code === 'EADDRINUSE') {
       throw new UsageError(`${error.message}: set ATTACHE_PORT to a free port, or to 0 for any`)
     }
-    throw error
+    throw new UsageError(`${error.message}: set ATTACHE_HOST and ATTACHE_PORT to what this machine and this user have`)
   }
 }
 

@@ -8,6 +8,7 @@ import type { Migration } from 'kysely/migration'
 export function migrations(types: ColumnTypes): Record<string, Migration> {
   return {
     '0001-attachments': { up: (db) => attachmentsAndLinks(db, types) },
+    '0002-documents': { up: (db) => documents(db, types) },
   }
 }
 
@@ -28,6 +29,14 @@ async function attachmentsAndLinks(db: Kysely<unknown>, { text, serial }: Column
     `create table attachments (file_id ${text} primary key, corporation_id ${text} not null references corporations, key ${text} not null unique, file_name ${text} not null, blob_id ${text} not null, size bigint not null, md5 ${text} not null, sha256 ${text} not null, crc64 ${text} not null, content_type ${text} not null, created_at bigint not null)`,
     `create table link_keys (id ${serial}, salt ${text} not null, created_at bigint not null, retired_at bigint)`,
     `create table changes (seq ${serial}, kind ${text} not null, subject ${text} not null, at bigint not null)`,
+  ]
+  for (const statement of statements) await sql.raw(statement).execute(db)
+}
+
+async function documents(db: Kysely<unknown>, { text }: ColumnTypes): Promise<void> {
+  const statements = [
+    `create table documents (flow_id ${text} primary key, corporation_id ${text} not null references corporations, code ${text} not null, outer_code ${text}, state ${text} not null, form_type ${text} not null, version integer not null, form text not null, attachments text not null, logs text not null, created_at bigint not null, updated_at bigint not null, deleted_at bigint, unique (corporation_id, code), unique (corporation_id, outer_code))`,
+    `create table document_counters (corporation_id ${text} not null references corporations, year integer not null, last integer not null, primary key (corporation_id, year))`,
   ]
   for (const statement of statements) await sql.raw(statement).execute(db)
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
+import { documentRules } from './document-records.contract.ts'
 import type { AppRecord, AttachmentRecord, RecordStore, TokenRecord } from './record-store.ts'
 
 /** The rules of `RecordStore`, run against a real database. `open` may give the same database again and again. */
@@ -153,6 +154,11 @@ export function recordStoreContract(name: string, open: () => Promise<RecordStor
       await store.pruneChanges(10_000)
       assert.deepEqual(await store.changesSince(0), [])
     })
+
+    documentRules(
+      () => store,
+      async () => (await newApp()).corporationId,
+    )
 
     it('says that it is well', () => store.check())
   })

@@ -1,12 +1,15 @@
+import type { DocumentRecords } from './document-records.ts'
+
 /**
- * What is known of corporations, apps, access tokens and attachments. Times are Unix milliseconds. What isn't there is
- * `undefined`, never an error. A write that resolved survives a power loss. Texts are kept byte for byte: two names that
- * differ only in Unicode normalisation are two names.
+ * What is known of corporations, apps, access tokens, attachments and documents. Times are Unix milliseconds. What isn't
+ * there is `undefined`, never an error. A write that resolved survives a power loss. Texts are kept byte for byte: two
+ * names that differ only in Unicode normalisation are two names.
  */
 export interface RecordStore {
   apps: AppRecords
   tokens: TokenRecords
   attachments: AttachmentRecords
+  documents: DocumentRecords
   links: LinkRecords
   /** What changed after `since`, oldest first, at most 1,000 at a time: how caches here and on other nodes hear of it. */
   changesSince(since: number): Promise<Change[]>

@@ -1,4 +1,4 @@
-import { CamelCasePlugin, type Generated, Kysely, type Transaction } from 'kysely'
+import { CamelCasePlugin, Kysely, type Transaction } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import type { RecordDialect } from './dialects.ts'
 import { groupCommit } from './group-commit.ts'
@@ -10,27 +10,10 @@ import type {
   Change,
   LinkRecords,
   RecordStore,
-  TokenRecord,
   TokenRecords,
 } from './record-store.ts'
-
-interface Tables {
-  corporations: { corporationId: string; name: string; linkEpoch: Generated<number>; demo: number; createdAt: number }
-  apps: { appKey: string; corporationId: string; secretHash: string; createdAt: number; disabledAt: number | null }
-  accessTokens: TokenRecord
-  attachments: AttachmentRecord
-  linkKeys: { id: Generated<number>; salt: string; createdAt: number; retiredAt: number | null }
-  changes: { seq: Generated<number>; kind: Change['kind']; subject: string; at: number }
-}
-
-type Database = Kysely<Tables>
-type Write = (write: (transaction: Transaction<Tables>) => Promise<unknown>) => Promise<void>
-
-interface Parts {
-  db: Database
-  dialect: RecordDialect
-  write: Write
-}
+import { documents } from './sql-documents.ts'
+import type { Parts, Tables, Write } from './tables.ts'
 
 const CHANGES_AT_ONCE = 1000
 
@@ -53,6 +36,7 @@ export async function sqlRecords(dialect: RecordDialect): Promise<RecordStore> {
     apps: apps(parts),
     tokens: tokens(parts),
     attachments: attachments(parts),
+    documents: documents(parts),
     links: links(parts),
     changesSince: (since) =>
       db

@@ -1,6 +1,7 @@
 import type { FailureBody } from '@attache/protocol'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Failure, type FailureCode } from '../errors.ts'
+import { passOverBody } from './unread-body.ts'
 
 export interface FailureWitness {
   /** Counts a refusal by its code. */
@@ -20,6 +21,7 @@ const FROM_FASTIFY: Record<string, FailureCode> = {
 /** Every failure of the control plane in the one published shape; a fault is logged whole and told without detail. */
 export function renderControlFailures(app: FastifyInstance, witness: FailureWitness): void {
   app.setErrorHandler((error: FastifyError | Failure, request, reply) => {
+    passOverBody(request.raw)
     const failure = failureOf(error)
     if (failure === undefined) {
       witness.refused('Fault')
@@ -31,17 +33,22 @@ export function renderControlFailures(app: FastifyInstance, witness: FailureWitn
   })
   const methods = methodsByPath(app)
   app.setNotFoundHandler((request, reply) => {
-    const allowed = methods.get(pathOf(request))
+    const allowed = methods.get(pathOf(request)) ?? methods.get(pathOf(request).replace(ARGUMENT, ':'))
     if (allowed === undefined) return sendFailure(new Failure('NotFound'), reply, witness)
     return sendFailure(new Failure('MethodNotAllowed'), reply.header('allow', [...allowed].join(', ')), witness)
   })
 }
 
+// One path has a parameter, which begins with `$`.
+const PARAMETER = /:\w+$/
+const ARGUMENT = /(?:\$|%24)[^/]*$/
+
 function methodsByPath(app: FastifyInstance): Map<string, Set<string>> {
   const methods = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {
-    const known = methods.get(url) ?? new Set()
-    methods.set(url, known)
+    const path = url.replace(PARAMETER, ':')
+    const known = methods.get(path) ?? new Set()
+    methods.set(path, known)
     for (const one of [method].flat()) known.add(one)
   })
   return methods

@@ -1,4 +1,10 @@
-import { type DownloadLink, type DownloadRequest, DownloadRequests, PATHS } from '@attache/protocol'
+import {
+  type DownloadLink,
+  type DownloadRequest,
+  DownloadRequests,
+  MAX_EXPIRATION_SECONDS,
+  PATHS,
+} from '@attache/protocol'
 import type { FastifyInstance } from 'fastify'
 import { Compile } from 'typebox/compile'
 import type { Caller } from '../attachments/access-tokens.ts'
@@ -34,7 +40,7 @@ interface SchemaError {
 const WANTED: Record<string, string> = {
   id: '必须为非空字符串',
   key: '必须为非空字符串',
-  expiration: '必须为不小于1的整数，单位秒',
+  expiration: `必须为1到${MAX_EXPIRATION_SECONDS}之间的整数，单位秒`,
 }
 
 function invalidItems(errors: Iterable<SchemaError>): Failure {

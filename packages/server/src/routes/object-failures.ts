@@ -3,6 +3,7 @@ import { Failure } from '../errors.ts'
 import { errorXml } from '../oss/error-xml.ts'
 import { OssFailure } from '../oss/failure.ts'
 import type { FailureWitness } from './control-failures.ts'
+import { passOverBody } from './unread-body.ts'
 
 export interface ObjectFailureOptions {
   witness: FailureWitness
@@ -12,6 +13,7 @@ export interface ObjectFailureOptions {
 /** Every failure of the data plane as OSS tells it: XML, or for HEAD the same XML in `x-oss-err`. */
 export function renderObjectFailures(app: FastifyInstance, { witness, now }: ObjectFailureOptions): void {
   app.setErrorHandler((error: Error, request, reply) => {
+    passOverBody(request.raw)
     const failure = failureOf(error)
     witness.refused(failure.code)
     if (failure.status === 500) request.log.error({ err: error }, 'fault')

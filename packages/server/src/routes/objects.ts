@@ -12,8 +12,11 @@ import type { AttachmentRecord } from '../records/record-store.ts'
 import { linkHeaders, overridesOf, recordHeaders } from './object-headers.ts'
 
 export interface ObjectsDeps {
-  attachments: { byKey(key: string, corporationId: string | undefined): Promise<AttachmentRecord | undefined> }
-  contents: { read(record: AttachmentRecord, range: ByteRange): Promise<BlobBody> }
+  attachments: {
+    byKey(key: string, corporationId: string | undefined): Promise<AttachmentRecord | undefined>
+    forget(key: string): void
+  }
+  contents: { read(record: AttachmentRecord, range: ByteRange): Promise<BlobBody | undefined> }
   credentials: { signingKey(accessKeyId: string, securityToken: string | undefined): Promise<Signer> }
   thumbnails: { render(source: ThumbnailSource, process: string): Promise<RenderedImage> }
   now(): number
@@ -32,7 +35,6 @@ export function objectsRoute(app: FastifyInstance, deps: ObjectsDeps): void {
   app.addContentTypeParser('*', (_request, _body, done) => done(null))
   app.all(OBJECT_PATH, async (request, reply) => {
     const { method } = request
-    if (method !== 'GET' && method !== 'HEAD') reply.header('connection', 'close')
     const asked = await authenticate(
       { method, target: request.originalUrl, headers: utf8Headers(request) },
       {
@@ -105,7 +107,21 @@ async function sendOriginal({ request, reply, asked, record, deps }: Exchange): 
   if (wanted !== 'whole') reply.code(206).header('content-range', `bytes ${range.first}-${range.last}/${record.size}`)
   reply.header('content-length', range.last - range.first + 1)
   if (request.method === 'HEAD' || record.size === 0) return reply.send()
-  return sendBody(reply, await deps.contents.read(record, range))
+  return sendBody(reply, await bodyOf(record, range, deps))
+}
+
+/** Another process may have removed the attachment a moment ago; a blob that is missing for any other reason is a fault. */
+async function bodyOf(
+  record: AttachmentRecord,
+  range: ByteRange,
+  { attachments, contents }: ObjectsDeps,
+): Promise<BlobBody> {
+  const body = await contents.read(record, range)
+  if (body !== undefined) return body
+  attachments.forget(record.key)
+  const again = await attachments.byKey(record.key, record.corporationId)
+  if (again === undefined) throw new OssFailure('NoSuchKey', { elements: { Key: record.key } })
+  throw new Error(`the blob of attachment ${record.fileId} is missing`)
 }
 
 /** A caller that leaves closes the connection, not the stream: without this the file would stay open. */

@@ -15,17 +15,11 @@ export interface UploadDeps {
 const FORM_BYTES = 1024 * 1024
 
 export function uploadRoute(app: FastifyInstance, { attachments, maxUploadBytes }: UploadDeps): void {
-  app.post(PATHS.upload, async (request, reply): Promise<UploadValue> => {
+  app.post(PATHS.upload, async (request): Promise<UploadValue> => {
     const length = Number(request.headers['content-length'] ?? 0)
-    try {
-      if (length > 2 * maxUploadBytes + FORM_BYTES) throw new Failure('BodyTooLarge')
-      const form = readUploadForm(request.raw)
-      const { key, fileId, fileName, size } = await form.take((file) => attachments.upload(file, request.caller))
-      return { value: { key, fileId, fileName, empty: size === 0 } }
-    } catch (error) {
-      // The rest of the body is not read: the connection can't be used again.
-      if (!request.raw.readableEnded) reply.header('connection', 'close')
-      throw error
-    }
+    if (length > 2 * maxUploadBytes + FORM_BYTES) throw new Failure('BodyTooLarge')
+    const form = readUploadForm(request.raw)
+    const { key, fileId, fileName, size } = await form.take((file) => attachments.upload(file, request.caller))
+    return { value: { key, fileId, fileName, empty: size === 0 } }
   })
 }

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { plain } from './pictures.ts'
+import {
+  askLinks,
+  bytesOf,
+  formOf,
+  type Link,
+  postForm,
+  startAttache,
+  statusOf,
+  tokenFor,
+  type Uploaded,
+  until,
+} from './server.ts'
+import { signedQuery } from './v1-signer.ts'
+import { createCorporation, done, verb } from './verbs.ts'
+
+const SOON_MS = 1000
+
+const attache = await startAttache()
+after(() => attache.stop())
+const bytes = randomBytes(300_000)
+const file = await attache.upload('附件.bin', bytes)
+const data = attache.data
+
+test('app create gives credentials that work at once', async () => {
+  const created = await createCorporation(attache, '新企业')
+  assert.deepEqual(Object.keys(created), ['corporationId', 'appKey', 'appSecurity'])
+  const token = await tokenFor(attache.url, created)
+  const link = await ownLink(token)
+  assert.equal(await statusOf(link.url), 200)
+  const listed = (await done(['app', 'list'], data)).split('\n').find((line) => line.startsWith(created.appKey))
+  assert.ok(listed?.includes('enabled') && listed.endsWith('新企业'), listed ?? 'not listed')
+})
+
+test('app disable ends the tokens of that app within a second, and gives no new ones', async () => {
+  const created = await createCorporation(attache, 'Leaving')
+  const token = await tokenFor(attache.url, created)
+  const [mine, leaving] = [await attache.token(), askLinks(attache.url, token, [])]
+  assert.equal((await leaving).status, 200)
+  await done(['app', 'disable', created.appKey], data)
+  await until(SOON_MS, async () => ((await askLinks(attache.url, token, [])).status === 403 ? true : undefined))
+  await assert.rejects(tokenFor(attache.url, created), /密钥无效/)
+  assert.equal((await askLinks(attache.url, mine, [])).status, 200)
+  assert.equal((await verb(['app', 'disable', created.appKey], { env: { ATTACHE_DATA: data } })).code, 2)
+})
+
+test("links revoke ends a corporation's links within a second, and leaves new ones and those of others", async () => {
+  const created = await createCorporation(attache, 'Revoked')
+  const token = await tokenFor(attache.url, created)
+  const [old, others] = [await ownLink(token), await attache.linkOf(file)]
+  assert.equal(await statusOf(old.url), 200)
+  await done(['links', 'revoke', '--corporation', created.corporationId], data)
+  const code = await until(SOON_MS, () => refusalOf(old.url))
+  assert.deepEqual(code, [403, 'SecurityTokenExpired'])
+  assert.equal(await statusOf(old.thumbUrl), 403)
+  assert.equal(await statusOf((await ownLink(token)).url), 200)
+  assert.equal(await statusOf(others.url), 200)
+})
+
+test('attachment remove ends its links within a second, and takes its bytes and thumbnails', async () => {
+  const photo = await attache.upload('照片.png', Buffer.from(await plain(400, 300).png().toBuffer()))
+  const link = await attache.linkOf(photo)
+  assert.equal(await statusOf(link.thumbUrl), 200)
+  const { blobId } = JSON.parse(await done(['attachment', 'show', photo.fileId], data)) as { blobId: string }
+  const folders = ['thumbnails', 'blobs'].map((room) => join(data, room, blobId.slice(0, 2)))
+  const kept = async () => (await Promise.all(folders.map((folder) => readdir(folder)))).flat()
+  assert.equal((await kept()).filter((name) => name === blobId).length, 2)
+  await done(['attachment', 'remove', photo.fileId], data)
+  for (const url of [link.url, link.thumbUrl]) {
+    await until(SOON_MS, async () => ((await refusalOf(url))?.[0] === 404 ? true : undefined))
+  }
+  await until(SOON_MS, async () => ((await kept()).includes(blobId) ? undefined : true))
+  assert.deepEqual(await attache.links([{ id: photo.fileId, key: photo.key, expiration: 60 }]), [])
+})
+
+test('answers 200 or 404, and nothing else, while an attachment is being removed', async () => {
+  const doomed = await attache.upload('将删.bin', bytes)
+  const { url } = await attache.linkOf(doomed)
+  const seen = new Set<string>()
+  const removed = done(['attachment', 'remove', doomed.fileId], data)
+  await until(5000, async () => {
+    const code = String((await refusalOf(url)) ?? 'served')
+    seen.add(code)
+    return code.startsWith('404') ? true : undefined
+  })
+  await removed
+  assert.deepEqual([...seen].sort(), ['404,NoSuchKey', 'served'])
+})
+
+test('keys show prints the pair that signs links which work', async () => {
+  const pair = JSON.parse(await done(['keys', 'show', '--corporation', attache.corporationId, '--json'], data))
+  const address = `${attache.url}/${pair.bucket}/${encodeURIComponent(file.key)}?${signedQuery(pair, file.key)}`
+  const response = await fetch(address)
+  assert.equal(response.status, 200)
+  assert.ok(bytes.equals(await bytesOf(response)))
+})
+
+test('keys rotate --grace leaves old links alive that long, and keys rotate ends them within a second', async () => {
+  const old = await attache.linkOf(file)
+  await done(['keys', 'rotate', '--grace', '600'], data)
+  const renewed = await until(SOON_MS, async () => {
+    const link = await attache.linkOf(file)
+    return idOf(link) === idOf(old) ? undefined : link
+  })
+  assert.equal(await statusOf(old.url), 200)
+  assert.equal(await statusOf(renewed.url), 200)
+  await done(['keys', 'rotate'], data)
+  for (const { url } of [old, renewed]) {
+    assert.deepEqual(await until(SOON_MS, () => refusalOf(url)), [403, 'InvalidSecurityToken'])
+  }
+  assert.equal(await statusOf((await attache.linkOf(file)).url), 200)
+})
+
+test('has logged no fault by its end', async () => {
+  await attache.stop()
+  assert.equal(attache.stderr(), '')
+})
+
+/** The link of an attachment that the holder of this token uploads. */
+async function ownLink(token: string): Promise<Link> {
+  const uploaded = await postForm(attache.url, token, formOf('own.txt', Buffer.from('own')))
+  const { fileId, key } = ((await uploaded.json()) as { value: Uploaded }).value
+  const [link] = (await (await askLinks(attache.url, token, [{ id: fileId, key, expiration: 600 }])).json()) as Link[]
+  assert.ok(link)
+  return link
+}
+
+async function refusalOf(url: string): Promise<[number, string | undefined] | undefined> {
+  const response = await fetch(url)
+  const text = await response.text()
+  return response.status === 200 ? undefined : [response.status, /<Code>(\w+)<\/Code>/.exec(text)?.[1]]
+}
+
+function idOf({ url }: Link): string | undefined {
+  return /OSSAccessKeyId=([^&]+)/.exec(url)?.[1]
+}
