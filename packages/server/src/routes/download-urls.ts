@@ -27,7 +27,8 @@ export function downloadUrlsRoute(app: FastifyInstance, { attachments, maxItems 
     if (body.length > maxItems) throw new Failure('TooManyItems', { message: `单次请求的附件数量不能超过${maxItems}` })
     if (!requests.Check(body)) throw invalidItems(requests.Errors(body))
     const links = await attachments.links(body, request.caller)
-    return reply.type('application/json; charset=utf-8').send(JSON.stringify(links))
+    // Encoded once: a long string would be walked again for its length and again when it is written.
+    return reply.type('application/json; charset=utf-8').send(Buffer.from(JSON.stringify(links)))
   })
 }
 

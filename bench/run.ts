@@ -1,0 +1,50 @@
+import { spawnSync } from 'node:child_process'
+import { availableParallelism, cpus } from 'node:os'
+import { busyShare } from './cpu.ts'
+import { downloadUrls1 } from './download-urls-1.bench.ts'
+import { downloadUrls100 } from './download-urls-100.bench.ts'
+import { largeGet } from './large-get.bench.ts'
+import type { Row } from './row.ts'
+import { smallGet } from './small-get.bench.ts'
+import { openStage } from './stage.ts'
+import { type Outcome, passed, tableOf } from './table.ts'
+import { thumbnailCold } from './thumbnail-cold.bench.ts'
+
+const ROWS: readonly Row[] = [downloadUrls100, downloadUrls1, smallGet, largeGet, thumbnailCold]
+
+function rowsAsked(ids: readonly string[]): readonly Row[] {
+  const unknown = ids.filter((id) => !ROWS.some((row) => row.id === id))
+  if (unknown.length > 0) {
+    console.error(
+      `no such row: ${unknown.join(', ')}. Rows: ${ROWS.map(({ id, job }) => `\n  ${id}  ${job}`).join('')}`,
+    )
+    process.exit(2)
+  }
+  return ids.length === 0 ? ROWS : ROWS.filter(({ id }) => ids.includes(id))
+}
+
+async function measure(row: Row): Promise<Outcome> {
+  const missing = row.needs.filter(({ program }) => spawnSync(program, ['-v']).error !== undefined)
+  if (missing.length > 0) return { row, lines: [], unmeasured: missing.map(({ install }) => install).join(' and ') }
+  await using stage = await openStage()
+  try {
+    return { row, lines: await row.run(stage) }
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    console.error(error)
+    return { row, lines: [], unmeasured: error.message.split('\n')[0] ?? '' }
+  }
+}
+
+// The stages end their processes when this one exits.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
+const outcomes: Outcome[] = []
+const busy: number[] = []
+for (const row of rowsAsked(process.argv.slice(2))) {
+  busy.push(Math.round((await busyShare()) * 100))
+  outcomes.push(await measure(row))
+}
+const machine = `${cpus()[0]?.model ?? 'CPU'}, ${availableParallelism()} cores, Node ${process.versions.node}`
+console.log(`${tableOf(outcomes)}\n\n${machine}; busy with other work before each row: ${busy.join(', ')} %`)
+if (!outcomes.every(passed)) process.exitCode = 1
