@@ -93,21 +93,18 @@ export interface FormPart {
   field: string
   value: string | Uint8Array
   fileName?: string
+  /** The Content-Type of a part that is no file. */
+  type?: string | undefined
 }
 
 /** A multipart body as curl writes it: a part of bytes has a file name. */
 export function form(parts: FormPart[]): { payload: Buffer; headers: Record<string, string> } {
   const boundary = '----------attache-test'
-  const chunks = parts.flatMap(({ field, value, fileName }) => {
-    const file =
-      typeof value === 'string'
-        ? ''
-        : `; filename="${fileName ?? 'file.bin'}"\r\nContent-Type: application/octet-stream`
-    return [
-      Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="${field}"${file}\r\n\r\n`),
-      Buffer.from(value),
-      Buffer.from('\r\n'),
-    ]
+  const chunks = parts.flatMap(({ field, value, fileName, type }) => {
+    const text = type === undefined ? '' : `\r\nContent-Type: ${type}`
+    const file = `; filename="${fileName ?? 'file.bin'}"\r\nContent-Type: application/octet-stream`
+    const head = `--${boundary}\r\nContent-Disposition: form-data; name="${field}"${typeof value === 'string' ? text : file}`
+    return [Buffer.from(`${head}\r\n\r\n`), Buffer.from(value), Buffer.from('\r\n')]
   })
   return {
     payload: Buffer.concat([...chunks, Buffer.from(`--${boundary}--\r\n`)]),

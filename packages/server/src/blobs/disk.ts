@@ -14,8 +14,11 @@ export interface DiskBlobsOptions {
   sweepTemporary: boolean
 }
 
-const CHUNK = 256 * 1024
 const SHORT = 64 * 1024
+// A reader that keeps up is read for in larger and larger pieces; a slow one must not hold much memory.
+const LEAST_CHUNK = 64 * 1024
+const MOST_CHUNK = 1024 * 1024
+const KEEPS_UP_MS = 50
 
 /**
  * Blobs as files `blobs/ab/<id>`. A put is: new file under `tmp/` on the same file system → bytes → fsync → rename → fsync
@@ -138,10 +141,14 @@ async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
 
 function streamOf(handle: FileHandle, { first, last }: ByteRange): Readable {
   let position = first
+  let chunk = LEAST_CHUNK
+  let pushedAt = performance.now()
   return new Readable({
-    highWaterMark: CHUNK,
+    highWaterMark: LEAST_CHUNK,
     read() {
-      const length = Math.min(CHUNK, last - position + 1)
+      const keepsUp = performance.now() - pushedAt < KEEPS_UP_MS
+      chunk = keepsUp ? Math.min(chunk * 2, MOST_CHUNK) : LEAST_CHUNK
+      const length = Math.min(chunk, last - position + 1)
       if (length <= 0) {
         this.push(null)
         return
@@ -149,7 +156,10 @@ function streamOf(handle: FileHandle, { first, last }: ByteRange): Readable {
       const at = position
       position += length
       readExactly(handle, at, length).then(
-        (chunk) => this.push(chunk),
+        (bytes) => {
+          pushedAt = performance.now()
+          this.push(bytes)
+        },
         (error) => this.destroy(error),
       )
     },

@@ -95,6 +95,35 @@ describe('the control plane', () => {
     assert.deepEqual(failed(answer)[2], [{ path: 'name', message: '必须为UTF-8编码' }])
   })
 
+  it('reads a name as UTF-8 whatever charset its part names', async () => {
+    for (const name of ['发票.pdf', 'é.pdf', '\u4141\u4142.txt', '\ufeffa.txt', 'a\ufffd.txt']) {
+      for (const type of [
+        undefined,
+        'text/plain; charset=utf-8',
+        'text/plain; charset=latin1',
+        'application/octet-stream',
+      ]) {
+        const parts = [
+          { field: 'name', value: name, type },
+          { field: 'file', value: bytes },
+        ]
+        assert.equal((await send(parts)).json().value?.fileName, name, `${name} as ${type}`)
+      }
+    }
+  })
+
+  it('passes over parts of other names, up to a bound', async () => {
+    const parts = [
+      { field: 'comment', value: 'x'.repeat(100_000) },
+      { field: 'name', value: 'a.txt' },
+      { field: 'file', value: bytes },
+    ]
+    assert.equal((await send(parts)).statusCode, 200)
+    const flood = { field: 'comment', value: 'x'.repeat(1_200_000) }
+    assert.equal((await send([flood, ...parts])).statusCode, 413)
+    assert.equal((await send([...parts, flood])).statusCode, 413)
+  })
+
   it('takes a file of the limit and refuses one more byte, keeping nothing', async () => {
     assert.equal(
       (

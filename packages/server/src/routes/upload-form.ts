@@ -10,7 +10,7 @@ export interface UploadForm {
 }
 
 const MOST_PARTS = 20
-const FIELD_BYTES = 64 * 1024
+const MOST_OTHER_BYTES = 1024 * 1024
 
 /**
  * Reads the parts `name` and `file`, in either order, straight off the socket. A `file` part is a file with or without a
@@ -26,7 +26,8 @@ export function readUploadForm(request: IncomingMessage): UploadForm {
     take(receive) {
       return new Promise((resolve, reject) => {
         let incoming: Readable | undefined
-        let fileName: string | undefined
+        let nameBytes: Promise<Buffer> | undefined
+        let otherBytes = 0
 
         const fail = (error: Error) => {
           name.reject(error)
@@ -34,25 +35,30 @@ export function readUploadForm(request: IncomingMessage): UploadForm {
           request.unpipe(parser)
           reject(error)
         }
-        parser.on('file', (_field: string, body: Readable) => {
-          incoming = body
+        const count = (chunk: Buffer) => {
+          otherBytes += chunk.length
+          if (otherBytes > MOST_OTHER_BYTES) fail(new Failure('BodyTooLarge'))
+        }
+        parser.on('file', (field: string, body: Readable) => {
           // It may be destroyed before anybody reads it.
           body.on('error', () => {})
-          receive({ body, name: name.promise }).then(resolve, fail)
+          if (field === 'file' && incoming !== undefined) {
+            fail(new Failure('MalformedRequest', { message: '一次只能上传一个file' }))
+          } else if (field === 'file') {
+            incoming = body
+            receive({ body, name: name.promise }).then(resolve, fail)
+          } else {
+            body.on('data', count)
+            if (field === 'name') nameBytes ??= bytesOf(body)
+          }
         })
-        parser.on('field', (field: string, value: string) => {
-          if (field === 'name') fileName ??= value
-        })
-        parser.on('filesLimit', () => fail(new Failure('MalformedRequest', { message: '一次只能上传一个file' })))
-        parser.on('partsLimit', () =>
+        parser.on('filesLimit', () =>
           fail(new Failure('MalformedRequest', { message: `表单不能超过${MOST_PARTS}个部分` })),
         )
         parser.on('finish', () => {
-          const missing = [fileName === undefined && 'name', incoming === undefined && 'file'].filter(
-            (part) => part !== false,
-          )
-          if (missing.length > 0) fail(missingParts(missing))
-          else decodeName(fileName ?? '', name)
+          const missing = [nameBytes === undefined && 'name', incoming === undefined && 'file'].filter(Boolean)
+          if (nameBytes === undefined || missing.length > 0) fail(missingParts(missing as string[]))
+          else nameBytes.then(decoded).then(name.resolve, name.reject)
         })
         parser.on('error', (error: Error) => fail(new Failure('MalformedRequest', { cause: error })))
         request.on('aborted', () => fail(new Failure('MalformedRequest', { message: '上传在完成之前被中断' })))
@@ -67,22 +73,30 @@ function parserFor(request: IncomingMessage): BusboyInstance {
   try {
     return new Busboy({
       headers: { ...request.headers, 'content-type': request.headers['content-type'] ?? '' },
-      // Bytes are kept as latin1 and decoded by us, strictly: a name in GBK is refused, not stored as something else.
-      defCharset: 'latin1',
-      isPartAFile: (field) => field === 'file',
+      // Every part comes as its bytes: the parser would decode text by whatever charset a part names, or lose what is none.
+      isPartAFile: () => true,
       fileHwm: 256 * 1024,
-      limits: { files: 1, parts: MOST_PARTS, fieldSize: FIELD_BYTES, headerPairs: 64, headerSize: 16 * 1024 },
+      limits: { files: MOST_PARTS, headerPairs: 64, headerSize: 16 * 1024 },
     })
   } catch (cause) {
     throw new Failure('MalformedRequest', { message: 'multipart/form-data缺少boundary', cause })
   }
 }
 
-function decodeName(latin1: string, name: { resolve(text: string): void; reject(error: Error): void }): void {
+function bytesOf(body: Readable): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    body.on('data', (chunk: Buffer) => chunks.push(chunk))
+    body.on('end', () => resolve(Buffer.concat(chunks)))
+  })
+}
+
+/** Strictly UTF-8, whatever charset the part names: a name in GBK is refused, not stored as something else. */
+function decoded(bytes: Buffer): string {
   try {
-    name.resolve(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(latin1, 'latin1')))
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch (cause) {
-    name.reject(new Failure('InvalidName', { details: [{ path: 'name', message: '必须为UTF-8编码' }], cause }))
+    throw new Failure('InvalidName', { details: [{ path: 'name', message: '必须为UTF-8编码' }], cause })
   }
 }
 
