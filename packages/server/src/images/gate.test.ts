@@ -16,16 +16,11 @@ after(() => Promise.all(gates.map((gate) => gate.close())))
 
 test('runs no more jobs at once than it may have children, and loads bytes only for those', async () => {
   const gate = open({ maxChildren: 2 })
-  let held = 0
   let most = 0
-  const jobs = Array.from({ length: 12 }, async () => {
-    const source = bytesOf(jpeg, () => {
-      held += 1
-      most = Math.max(most, held)
-    })
-    await gate.run(source, SMALL)
-    held -= 1
-  })
+  const watched = () => {
+    most = Math.max(most, gate.stats().running)
+  }
+  const jobs = Array.from({ length: 12 }, () => gate.run(bytesOf(jpeg, watched), SMALL))
   await sleep(1)
   assert.deepEqual(gate.stats(), { queued: 10, running: 2 })
   await Promise.all(jobs)
@@ -77,7 +72,8 @@ test('kills a job that takes too long, and a new child serves the next', async (
     code: 'BadRequest',
     message: 'Image processing took longer than 0.7 seconds.',
   })
-  assert.ok(Date.now() - started < 2500)
+  // Far below what the job would take, and far above the limit: the machine may be busy.
+  assert.ok(Date.now() - started < 8000)
   assert.deepEqual(childrenOf(process.pid), before)
   assert.equal((await gate.run(bytesOf(jpeg), SMALL)).contentType, 'image/jpeg')
 })
@@ -93,8 +89,9 @@ test('answers ImageDamage when a child dies under a job, and a new child serves 
   const gate = open({ maxChildren: 1 })
   const before = childrenOf(process.pid)
   const slow = strokesPdf()
+  await gate.run(bytesOf(jpeg), SMALL)
   const job = gate.run(bytesOf(slow), SMALL)
-  await sleep(600)
+  await sleep(100)
   const [child] = childrenOf(process.pid).filter((pid) => !before.includes(pid))
   assert.ok(child)
   process.kill(child, 'SIGKILL')
@@ -109,6 +106,7 @@ test('replaces a child that died idle', async () => {
   const [child] = childrenOf(process.pid).filter((pid) => !before.includes(pid))
   assert.ok(child)
   process.kill(child, 'SIGKILL')
+  await until(() => !childrenOf(process.pid).includes(child))
   await sleep(50)
   assert.equal((await gate.run(bytesOf(jpeg), SMALL)).contentType, 'image/jpeg')
 })
@@ -117,8 +115,7 @@ test('kills a child without work after a while', async () => {
   const gate = open({ maxChildren: 1, idleMs: 30 })
   const before = childrenOf(process.pid)
   await gate.run(bytesOf(jpeg), SMALL)
-  await sleep(300)
-  assert.deepEqual(childrenOf(process.pid), before)
+  await until(() => childrenOf(process.pid).length === before.length)
 })
 
 test('tells a child nothing but its settings, lowers its priority and keeps it through a signal to the group', async () => {
@@ -186,5 +183,13 @@ function fieldOfStat(pid: number, field: number): string | undefined {
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[field - 2]
   } catch {
     return undefined
+  }
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5000
+  while (!holds()) {
+    if (Date.now() > deadline) assert.fail('not within five seconds')
+    await sleep(10)
   }
 }

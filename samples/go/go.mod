@@ -1,0 +1,3 @@
+module attache-sample
+
+go 1.19
