@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { open } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -38,7 +38,8 @@ export const EXPIRATION_SECONDS = 86_400
 
 /** The service as in production: a process of its own, strict durability, its log at `info` written to a file. */
 export async function startAttache(stage: Stage, env: Record<string, string> = {}): Promise<Attache> {
-  const log = await open(join(stage.directory, 'attache.log'), 'w')
+  const logFile = join(stage.directory, 'attache.log')
+  const log = await open(logFile, 'w')
   const data = join(stage.directory, 'data')
   const settings = { ATTACHE_PORT: '0', ATTACHE_DATA: data, ATTACHE_LOG_LEVEL: 'info', ...env }
   const child = stage.start(process.execPath, [...profiling(), PROGRAM, 'start', '--json'], {
@@ -49,7 +50,7 @@ export async function startAttache(stage: Stage, env: Record<string, string> = {
   if (child.stdout === null) throw new Error('the server has no stdout')
   const lines = createInterface({ input: child.stdout })
   const first = await Promise.race([once(lines, 'line'), once(child, 'exit').then(() => undefined)])
-  if (first === undefined) throw new Error(`the server ended with ${child.exitCode ?? child.signalCode}`)
+  if (first === undefined) throw new Error(`the server did not start: ${await readFile(logFile, 'utf8')}`)
   const facts: Facts = JSON.parse(String(first[0]))
   return { ...facts, pid: child.pid ?? 0, ...(await callsOf(facts)) }
 }

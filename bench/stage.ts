@@ -1,5 +1,6 @@
 import { type ChildProcess, fork, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,14 +21,17 @@ export interface LimitProgram<Asked, Answer> {
 }
 
 const running = new Set<ChildProcess>()
+const directories = new Set<string>()
 const PATIENCE_MS = 10_000
 
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
 })
 
 export async function openStage(): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'attache-bench-'))
+  directories.add(directory)
   const own: ChildProcess[] = []
 
   function take<Child extends ChildProcess>(child: Child): Child {
@@ -52,6 +56,7 @@ export async function openStage(): Promise<Stage> {
     async [Symbol.asyncDispose]() {
       await Promise.all(own.filter((child) => running.has(child)).map(end))
       await rm(directory, { recursive: true, force: true })
+      directories.delete(directory)
     },
   }
 }

@@ -8,6 +8,8 @@ const ROOT = join(import.meta.dirname, '..')
 /** Which rooms a room may import from, besides itself. The map is CONTRIBUTING.md's. */
 const MAY_IMPORT: Record<string, string[]> = {
   protocol: [],
+  client: ['protocol'],
+  cli: ['client', 'protocol'],
   'server/errors': [],
   'server/http': [],
   'server/oss': ['server/http'],
@@ -16,6 +18,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'server/images': ['server/blobs', 'server/oss'],
   'server/attachments': ['protocol', 'server/blobs', 'server/records', 'server/oss', 'server/http', 'server/errors'],
   'server/metrics': [],
+  'server/logging': [],
   'server/background': [],
   'server/data-lock': [],
   'server/secrets': ['server/errors'],
@@ -42,7 +45,10 @@ const MAY_IMPORT: Record<string, string[]> = {
 }
 
 // The composition root and what stands above it see every room.
-const ABOVE = ['server/app', 'server/service', 'server/commands', 'server/main', 'server/index']
+const ABOVE = ['server/app', 'server/service', 'server/commands', 'server/dev', 'server/main', 'server/index']
+
+// Workspaces that are one room.
+const WHOLE_ROOMS = ['protocol', 'client', 'cli']
 
 interface Import {
   from: string
@@ -58,18 +64,19 @@ function sources(directory: string): string[] {
 
 function roomOf(file: string): string {
   const [, workspace = '', , ...rest] = relative(ROOT, file).split('/')
-  return workspace === 'protocol' ? 'protocol' : `${workspace}/${(rest[0] ?? '').replace(/\.ts$/, '')}`
+  return WHOLE_ROOMS.includes(workspace) ? workspace : `${workspace}/${(rest[0] ?? '').replace(/\.ts$/, '')}`
 }
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(file, 'utf8')
   return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].flatMap(([, target = '']) => {
-    if (target.startsWith('@attache/')) return [{ from: roomOf(file), to: target.slice('@attache/'.length), file }]
+    const [, workspace] = /^@attache\/([^/]+)/.exec(target) ?? []
+    if (workspace !== undefined) return [{ from: roomOf(file), to: workspace, file }]
     return target.startsWith('.') ? [{ from: roomOf(file), to: roomOf(join(dirname(file), target)), file }] : []
   })
 }
 
-const files = ['protocol', 'server'].flatMap((name) => sources(join(ROOT, 'packages', name, 'src')))
+const files = ['protocol', 'client', 'cli', 'server'].flatMap((name) => sources(join(ROOT, 'packages', name, 'src')))
 
 describe('the rooms', () => {
   it('import in the directions of the map only', () => {
@@ -94,8 +101,9 @@ describe('the rooms', () => {
     const holding = (pattern: RegExp) =>
       files.filter((file) => pattern.test(readFileSync(file, 'utf8'))).map((file) => relative(ROOT, file))
     // The renderer is a process of its own.
-    const ending = ['packages/server/src/images/renderer.ts', 'packages/server/src/main.ts']
-    assert.deepEqual(holding(/process\.env\b/).sort(), ['packages/server/src/config.ts', 'packages/server/src/main.ts'])
+    const ending = ['packages/cli/src/main.ts', 'packages/server/src/images/renderer.ts', 'packages/server/src/main.ts']
+    const reading = ['packages/cli/src/main.ts', 'packages/server/src/config.ts', 'packages/server/src/main.ts']
+    assert.deepEqual(holding(/process\.env\b/).sort(), reading)
     assert.deepEqual(holding(/process\.exit\b|process\.exitCode/).sort(), ending)
   })
 
@@ -106,7 +114,7 @@ describe('the rooms', () => {
 
   it('compare no signature or secret with ===', () => {
     const careless = files.filter((file) =>
-      /(signature|secret|hash)\w* [!=]== (?!undefined|'')/i.test(readFileSync(file, 'utf8')),
+      /(signature|secret|(token|refresh)Hash)\w* [!=]== (?!undefined|'')/i.test(readFileSync(file, 'utf8')),
     )
     assert.deepEqual(
       careless.map((file) => relative(ROOT, file)),

@@ -61,6 +61,15 @@ export interface AppOptions {
   metrics: 'loopback' | 'all' | 'off'
   trustedProxies: string[]
   logger: FastifyBaseLogger
+  /** What the development mode adds; a service that is started in another way has none. */
+  extension?: AppExtension | undefined
+}
+
+export interface AppExtension {
+  /** Whether a URL is one of its own, and no object's. */
+  owns(url: string): boolean
+  /** Called before the app has any hook or route. */
+  attach(app: FastifyInstance): void
 }
 
 /** The whole surface of the service. */
@@ -70,6 +79,7 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
   const { bucket, region, strictSignatures: strict, rangeBehaviour, maxUploadBytes, maxItems } = options
   const app = Fastify(serverOptions(options))
   app.decorateRequest('caller')
+  options.extension?.attach(app)
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none'
     metrics.observe({ route, method: request.method, status: reply.statusCode }, reply.elapsedTime / 1000)
@@ -142,7 +152,12 @@ const IDLE_TIMEOUT_MS = 60_000
 const KEEP_ALIVE_MS = 65_000
 const JSON_LIMIT = 1024 * 1024
 
-function serverOptions({ logger, trustedProxies }: AppOptions): FastifyHttpOptions<Server, FastifyBaseLogger> {
+function serverOptions({
+  logger,
+  trustedProxies,
+  extension,
+}: AppOptions): FastifyHttpOptions<Server, FastifyBaseLogger> {
+  const isControl = extension ? (url: string) => extension.owns(url) || isControlPath(url) : isControlPath
   const run = randomBytes(8).toString('hex').toUpperCase()
   let count = 0
   return {
@@ -157,13 +172,19 @@ function serverOptions({ logger, trustedProxies }: AppOptions): FastifyHttpOptio
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 5000, maxHeaderSize: 32 * 1024 },
     // 24 hex digits, as OSS has them: a random part for this process and a counter.
     genReqId: () => run + (++count % 0x1_0000_0000).toString(16).toUpperCase().padStart(8, '0'),
-    rewriteUrl: ({ url = '/' }: IncomingMessage) => (isControlPath(url) ? url : OBJECT_PATH),
+    rewriteUrl: ({ url = '/' }: IncomingMessage) => (isControl(url) ? url : OBJECT_PATH),
     routerOptions: { querystringParser: (text: string) => Object.fromEntries(parseTarget(`?${text}`).query) },
     exposeHeadRoutes: false,
+    // Routes check what they get themselves; to load the compilers that Fastify has for that takes longer than all the rest.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: (_error, _request, reply: FastifyReply) =>
       reply.code(400).send(failureBody(new Failure('MalformedRequest'))),
     clientErrorHandler: refuseUnreadable,
   }
+}
+
+function noSchemas(): never {
+  throw new Error('no compiler for schemas is loaded: a route checks what it gets itself')
 }
 
 /** What Node's parser could not read has no request to answer, only a connection. */

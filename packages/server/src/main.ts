@@ -15,6 +15,8 @@ const HELP = {
 
   serve                                   run the service as configured
   start [--json]                          the same with a demo corporation, loopback only
+  dev [--memory] [--port N] [--seed FILE] [--fault PRESET[=N]] [--json]
+                                          start, with hints, faults and a clock to set: docs/development.md
   app create --corporation NAME [--id ID] a corporation's appKey and appSecurity, shown once
   app list | app disable APPKEY
   keys show --corporation ID [--json]     the pair that signs its links
@@ -28,6 +30,8 @@ Settings are environment variables: docs/configuration.md. Exit codes: 0 done, 1
 
   serve                                   按配置运行服务
   start [--json]                          同上，附带演示企业，仅限本机
+  dev [--memory] [--port N] [--seed FILE] [--fault PRESET[=N]] [--json]
+                                          开发模式：提示、故障注入、可调时钟，见 docs/development.md
   app create --corporation 名称 [--id ID] 为企业创建appKey和appSecurity（只显示一次）
   app list | app disable APPKEY           列出或停用
   keys show --corporation ID [--json]     显示签发其链接的密钥对
@@ -55,6 +59,8 @@ async function run(argv: string[], context: Pick<CommandContext, 'print' | 'say'
 const SERVING = new Map<string, Verb<Service>>([
   ['serve', serveCommand],
   ['start', startCommand],
+  // Loaded by its verb alone: nothing of it is in a process that was started in another way.
+  ['dev', async (args, context) => (await import('./commands/dev.ts')).devCommand(args, context)],
 ])
 
 const VERBS = new Map<string, Verb<void>>([

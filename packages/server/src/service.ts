@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import { buildApp } from './app.ts'
+import { type AppExtension, type AppParts, buildApp } from './app.ts'
 import { accessTokens } from './attachments/access-tokens.ts'
 import { attachments } from './attachments/attachments.ts'
 import { contents } from './attachments/contents.ts'
@@ -33,6 +33,10 @@ export interface ServiceOptions {
   demoAllowed: boolean
   /** Unix time in milliseconds. */
   now?: () => number
+  /** Instead of those that the settings name. */
+  open?: () => Promise<Stores>
+  /** What the development mode adds to the app. */
+  extend?: (parts: AppParts) => AppExtension
 }
 
 export interface Service {
@@ -50,9 +54,10 @@ export interface Service {
 }
 
 /** Opens the stores, builds the rooms, and closes them in reverse order. */
-export async function createService({ config, logger, demoAllowed, now = Date.now }: ServiceOptions): Promise<Service> {
+export async function createService(options: ServiceOptions): Promise<Service> {
+  const { config, logger, demoAllowed, now = Date.now, open = () => openStores(config, { serving: true }) } = options
   await using opened = new AsyncDisposableStack()
-  const stores = opened.use(await openStores(config, { serving: true }))
+  const stores = opened.use(await open())
   const { records, blobs } = stores
   let draining = false
   let base = config.publicUrl ?? ''
@@ -96,7 +101,7 @@ export async function createService({ config, logger, demoAllowed, now = Date.no
   opened.defer(() => background.stop())
 
   const counters = metrics(() => images.stats())
-  const parts = {
+  const parts: AppParts = {
     tokens,
     attachments: files,
     contents: hot,
@@ -109,7 +114,7 @@ export async function createService({ config, logger, demoAllowed, now = Date.no
     publicUrl: () => base,
     now,
   }
-  const app = buildApp(parts, { ...config, logger })
+  const app = buildApp(parts, { ...config, logger, extension: options.extend?.(parts) })
   opened.defer(() => app.close())
   const kept = opened.move()
 

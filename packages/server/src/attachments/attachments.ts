@@ -8,7 +8,7 @@ import { contentTypeOf } from './content-type.ts'
 import { type Digest, digestPass } from './digest.ts'
 import type { LinkCredentials } from './link-credentials.ts'
 import { type LinkPlace, linkSigner } from './links.ts'
-import { isFileName, newBlobId, newFileId, objectKey } from './object-key.ts'
+import { faultOfName, newBlobId, newFileId, objectKey } from './object-key.ts'
 
 export interface AttachmentsOptions extends LinkPlace {
   records: AttachmentRecords
@@ -177,7 +177,8 @@ async function* taken(
     pass.update(chunk)
     yield chunk
   }
-  if (!isFileName(await file.name)) throw new Failure('InvalidName')
+  const fault = faultOfName(await file.name)
+  if (fault !== undefined) throw new Failure('InvalidName', { details: [{ path: 'name', message: fault }] })
 }
 
 function sizeInMb(bytes: number): string {

@@ -3,10 +3,21 @@ import { randomBytes } from 'node:crypto'
 const MAX_NAME_BYTES = 255
 const FORBIDDEN = /[?\\/*<>:"|\x00-\x1f\x7f-\x9f]/
 
-/** The contract's rule for the `name` of an upload. */
-export function isFileName(name: string): boolean {
-  if (name === '' || name === '.' || name === '..' || FORBIDDEN.test(name) || !name.isWellFormed()) return false
-  return Buffer.byteLength(name) <= MAX_NAME_BYTES
+/** The contract's rule for the `name` of an upload: what is wrong with it, for `errorDetails`; `undefined` when it is good. */
+export function faultOfName(name: string): string | undefined {
+  if (name === '') return '不能为空'
+  if (name === '.' || name === '..') return '不能为.或..'
+  const found = FORBIDDEN.exec(name)
+  if (found) return `不能包含字符${codePointOf(found[0])}（第${[...name.slice(0, found.index)].length + 1}个字符）`
+  if (!name.isWellFormed()) return '必须为UTF-8编码'
+  const bytes = Buffer.byteLength(name)
+  return bytes > MAX_NAME_BYTES ? `不能超过${MAX_NAME_BYTES}字节（UTF-8），现为${bytes}字节` : undefined
+}
+
+/** Such as `U+003F "?"`; what can't be shown by its number alone. */
+function codePointOf(character: string): string {
+  const number = `U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`
+  return /[\x20-\x7e]/.test(character) ? `${number} "${character}"` : number
 }
 
 /** The shape is the contract's: callers cut the name out after the fifth hyphen and use the whole as a file name. */

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import type { Config } from '../config.ts'
 import { isAnySystemError } from '../errors.ts'
 import { serviceLogger } from '../logging.ts'
 import { derivedKey } from '../secrets.ts'
@@ -10,7 +11,7 @@ import type { Stores } from '../stores.ts'
 import { type AppCredentials, createApp } from './app.ts'
 import { type CommandContext, UsageError } from './context.ts'
 
-const DEMO = { appKey: 'demo', corporationId: 'demo', corporationName: '演示企业 Demo', demo: true } as const
+export const DEMO = { appKey: 'demo', corporationId: 'demo', corporationName: '演示企业 Demo', demo: true } as const
 
 /** `serve`: the service as it is configured. */
 export async function serveCommand(args: string[], { config, print, say }: CommandContext): Promise<Service> {
@@ -25,21 +26,14 @@ export async function serveCommand(args: string[], { config, print, say }: Comma
 export async function startCommand(args: string[], context: CommandContext): Promise<Service> {
   const { values } = parseArgs({ args, options: { json: { type: 'boolean' } } })
   const { config, print } = context
-  if (!/^(127\.\d+\.\d+\.\d+|::1|localhost)$/.test(config.host)) {
-    throw new UsageError(
-      `the demo credentials work on loopback only: leave ATTACHE_HOST unset, or use \`attache-server serve\` with an app of your own`,
-    )
-  }
+  refuseOffLoopback(config)
   const service = await createService({ config, logger: serviceLogger(config.logLevel), demoAllowed: true })
   try {
     const credentials = await demoApp(service.stores)
-    const file = join(config.data, 'demo.json')
-    await writeFile(file, JSON.stringify({ appKey: credentials.appKey, appSecurity: credentials.appSecurity }), {
-      mode: 0o600,
-    })
+    const login = await demoFile(config.data, credentials)
     const url = await listening(service)
     if (values.json) print(JSON.stringify(await facts(service, { url, bucket: config.bucket, credentials })))
-    else welcome({ url, file, credentials }, context)
+    else welcome({ url, login, credentials }, context)
     return service
   } catch (error) {
     await service.close()
@@ -47,7 +41,21 @@ export async function startCommand(args: string[], context: CommandContext): Pro
   }
 }
 
-async function listening(service: Service): Promise<string> {
+export function refuseOffLoopback({ host }: Config): void {
+  if (/^(127\.\d+\.\d+\.\d+|::1|localhost)$/.test(host)) return
+  throw new UsageError(
+    `the demo credentials work on loopback only: leave ATTACHE_HOST unset, or use \`attache-server serve\` with an app of your own`,
+  )
+}
+
+/** Writes the body that getAccessToken takes, for the owner only; gives what follows curl's `-d`. */
+export async function demoFile(data: string, { appKey, appSecurity }: AppCredentials): Promise<string> {
+  const file = join(data, 'demo.json')
+  await writeFile(file, JSON.stringify({ appKey, appSecurity }), { mode: 0o600 })
+  return `@${shellWord(file)}`
+}
+
+export async function listening(service: Service): Promise<string> {
   try {
     return await service.listen()
   } catch (error) {
@@ -61,7 +69,7 @@ async function listening(service: Service): Promise<string> {
 }
 
 /** The same credentials at every start: derived from the root secret of this data directory, known to nobody else. */
-async function demoApp(stores: Stores): Promise<AppCredentials> {
+export async function demoApp(stores: Stores): Promise<AppCredentials> {
   const appSecurity = createHmac('sha256', derivedKey(stores.rootSecret, 'demo'))
     .update(DEMO.appKey)
     .digest('base64url')
@@ -69,12 +77,13 @@ async function demoApp(stores: Stores): Promise<AppCredentials> {
   return there ? { ...DEMO, appSecurity } : createApp(stores, { ...DEMO, appSecurity })
 }
 
-interface Started {
+export interface Started {
   url: string
   credentials: AppCredentials
 }
 
-async function facts(
+/** What a program that starts us wants to know, printed by `--json`. */
+export async function facts(
   { credentials: links }: Service,
   { url, bucket, credentials }: Started & { bucket: string },
 ): Promise<object> {
@@ -83,7 +92,11 @@ async function facts(
   return { url, bucket, corporationId, appKey, appSecurity, link: { accessKeyId, accessKeySecret, securityToken } }
 }
 
-function welcome({ url, file, credentials }: Started & { file: string }, { print, say }: CommandContext): void {
+/** `login` is what follows curl's `-d`. */
+export function welcome(
+  { url, login, credentials }: Started & { login: string },
+  { print, say }: Pick<CommandContext, 'print' | 'say'>,
+): void {
   const api = `${url}/api/openapi`
   print(`
 ${say({ zh: 'Attaché 已就绪', en: 'Attaché is ready' })}  ${url}
@@ -93,7 +106,7 @@ ${say({ zh: 'Attaché 已就绪', en: 'Attaché is ready' })}  ${url}
   ${say({ zh: '演示企业，仅限本机使用；以下三步可直接粘贴（另开一个终端，在本目录下）', en: 'a demo corporation, for this machine only; paste these three steps into another terminal, in this directory' })}
 
 # 1 ${say({ zh: '获取授权', en: 'get an access token' })}
-TOKEN=$(curl -s ${api}/v1/auth/getAccessToken -H 'Content-Type: application/json' -d @${shellWord(file)} | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')
+TOKEN=$(curl -s ${api}/v1/auth/getAccessToken -H 'Content-Type: application/json' -d ${login} | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')
 
 # 2 ${say({ zh: '上传附件', en: 'upload a file' })}
 ITEM=$(curl -s "${api}/v2/attachment/upload?accessToken=$TOKEN" -F name=README.md -F file=@README.md | sed 's/.*"key":"\\([^"]*\\)","fileId":"\\([^"]*\\)".*/{"id":"\\2","key":"\\1","expiration":1000}/')

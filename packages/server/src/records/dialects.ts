@@ -23,8 +23,19 @@ export interface SqliteOptions {
 }
 
 export function sqlite({ file, durability }: SqliteOptions): RecordDialect {
+  return sqliteOf(() => openSqlite(file, durability))
+}
+
+/** The same in memory, with the database itself for whoever empties it. */
+export function sqliteInMemory(): { dialect: RecordDialect; database: DatabaseSync } {
+  const database = new DatabaseSync(':memory:')
+  database.exec('pragma foreign_keys = on')
+  return { dialect: sqliteOf(() => database), database }
+}
+
+function sqliteOf(open: () => DatabaseSync): RecordDialect {
   return {
-    dialect: new SqliteDialect({ database: async () => openSqlite(file, durability) }),
+    dialect: new SqliteDialect({ database: async () => inKyselysShape(open()) }),
     types: { text: 'text', serial: 'integer primary key autoincrement' },
     groupsCommits: true,
     isConstraint: (error) =>
@@ -35,12 +46,16 @@ export function sqlite({ file, durability }: SqliteOptions): RecordDialect {
 
 const SQLITE_CONSTRAINT = 19
 
-// node:sqlite in the shape that Kysely expects. Statements are kept: Kysely asks for each one anew.
-function openSqlite(file: string, durability: SqliteOptions['durability']) {
+function openSqlite(file: string, durability: SqliteOptions['durability']): DatabaseSync {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const database = new DatabaseSync(file)
   database.exec(`pragma journal_mode = wal; pragma synchronous = ${durability === 'strict' ? 'full' : 'normal'}`)
   database.exec('pragma busy_timeout = 5000; pragma foreign_keys = on; pragma journal_size_limit = 67108864')
+  return database
+}
+
+// node:sqlite in the shape that Kysely expects. Statements are kept: Kysely asks for each one anew.
+function inKyselysShape(database: DatabaseSync) {
   const kept = new Map<string, StatementSync>()
   return {
     close: () => database.close(),

@@ -3,13 +3,14 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
-import { sqlite } from './dialects.ts'
+import { sqlite, sqliteInMemory } from './dialects.ts'
 import { recordStoreContract } from './record-store.contract.ts'
 import { sqlRecords } from './sql-records.ts'
 
 const newFile = async () => join(await mkdtemp(join(tmpdir(), 'attache-records-')), 'records.sqlite')
 
 recordStoreContract('node:sqlite', async () => sqlRecords(sqlite({ file: await newFile(), durability: 'strict' })))
+recordStoreContract('node:sqlite in memory', async () => sqlRecords(sqliteInMemory().dialect))
 
 it('opens a database that is up to date again, with what it held', async () => {
   const file = await newFile()
