@@ -1,6 +1,6 @@
 /** The verb `dev` as the process that it is; and that nothing of it is there without it. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -19,7 +19,12 @@ interface DevFacts extends Facts {
 }
 
 const directory = await mkdtemp(join(tmpdir(), 'attache-development-'))
-after(() => rm(directory, { recursive: true, force: true }))
+// A test that fails leaves its server running, which would hold up the end of this file.
+const running = new Set<ChildProcess>()
+after(async () => {
+  for (const child of running) child.kill('SIGKILL')
+  await rm(directory, { recursive: true, force: true })
+})
 
 /** A server whose first line is JSON; its working directory and its temporary one are empty ones of its own. */
 async function start(args: string[], env: Record<string, string> = {}) {
@@ -31,14 +36,17 @@ async function start(args: string[], env: Record<string, string> = {}) {
     env: environment({ TMPDIR: temporary, ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  running.add(child)
   const stderr = text(child.stderr)
-  const lines = createInterface({ input: child.stdout })
-  const gone = once(child, 'exit')
+  const printed: string[] = []
+  const lines = createInterface({ input: child.stdout }).on('line', (line) => printed.push(line))
+  const gone = once(child, 'exit').finally(() => running.delete(child))
   const [line] = await Promise.race([once(lines, 'line'), gone])
   assert.equal(child.exitCode, null, `the server did not start: ${child.exitCode === null ? '' : await stderr}`)
   return {
     line: String(line),
     place,
+    banner: () => printed.join('\n'),
     async stop() {
       child.kill('SIGTERM')
       const [code] = await gone
@@ -58,7 +66,7 @@ test('dev --memory serves as start does, says the same, prints hints, and leaves
   assert.deepEqual(Object.keys(facts), ['url', 'bucket', 'corporationId', 'appKey', 'appSecurity', 'link'])
   const token = await tokenFor(facts.url, facts)
   assert.equal((await askLinks(facts.url, token, [])).status, 200)
-  const refused = await askLinks(facts.url, 'none', [])
+  const refused = await askLinks(facts.url, 'x'.repeat(43), [])
   assert.match(refused.headers.get('x-attache-hint') ?? '', /^token-unknown: /)
   await refused.text()
   assert.deepEqual(await readdir(place), ['tmp'])
@@ -116,9 +124,13 @@ test('dev --fault lets a preset happen, so many times', async () => {
 
 test('the banner of dev shows steps that work when they are pasted, without a file', async () => {
   const server = await start(['dev', '--memory'])
+  await writeFile(join(server.place, 'README.md'), 'x')
+  const steps = server.banner().match(/^(TOKEN=|ITEM=|curl ).*$/gm) ?? []
+  const shell = spawn('bash', ['-c', steps.join('\n')], { cwd: server.place, stdio: ['ignore', 'pipe', 'inherit'] })
+  const [link] = JSON.parse(await text(shell.stdout)) as { url: string }[]
+  assert.equal(await (await fetch(link?.url ?? '')).text(), 'x')
   await server.stop()
-  const outcome = await verb(['dev', '--help'])
-  assert.match(outcome.stdout, /dev \[--memory\]/)
+  assert.match(server.banner(), /\/dev\/, see docs\/development\.md/)
 })
 
 const seedOf = async (name: string, seed: unknown) => {

@@ -5,7 +5,7 @@ import { type CommandContext, sayFor, UsageError } from './commands/context.ts'
 import { documentCommand } from './commands/document.ts'
 import { keysCommand } from './commands/keys.ts'
 import { linksCommand } from './commands/links.ts'
-import { serveCommand, startCommand } from './commands/serve.ts'
+import { type Running, serveCommand, startCommand } from './commands/serve.ts'
 import { readConfig } from './config.ts'
 import { ConfigError } from './errors.ts'
 import type { Service } from './service.ts'
@@ -43,7 +43,7 @@ Settings are environment variables: docs/configuration.md. Exit codes: 0 done, 1
 配置为环境变量，见 docs/configuration.md。退出码：0 完成，1 故障，2 命令或配置有误。`,
 }
 
-async function run(argv: string[], context: Pick<CommandContext, 'print' | 'say'>): Promise<Service | undefined> {
+async function run(argv: string[], context: Pick<CommandContext, 'print' | 'say'>): Promise<Running | undefined> {
   const [verb = 'help', ...args] = argv
   if (['help', '--help', '-h'].includes(verb) || args.includes('--help')) {
     context.print(context.say(HELP))
@@ -56,7 +56,7 @@ async function run(argv: string[], context: Pick<CommandContext, 'print' | 'say'
   return (await command(args, { ...context, config: readConfig() })) ?? undefined
 }
 
-const SERVING = new Map<string, Verb<Service>>([
+const SERVING = new Map<string, Verb<Running>>([
   ['serve', serveCommand],
   ['start', startCommand],
   // Loaded by its verb alone: nothing of it is in a process that was started in another way.
@@ -76,8 +76,11 @@ type Verb<Result> = (args: string[], context: CommandContext) => Promise<Result>
 async function main(): Promise<void> {
   const say = sayFor(process.env)
   try {
-    const service = await run(process.argv.slice(2), { print: (line) => console.log(line), say })
-    if (service) stopWithGrace(service)
+    const print = (line: string) => console.log(line)
+    const running = await run(process.argv.slice(2), { print, say })
+    if (!running) return
+    stopWithGrace(running.service)
+    print(running.announcement)
   } catch (error) {
     if (!isMistake(error)) throw error
     console.error(`attache-server: ${error.message}`)

@@ -7,9 +7,8 @@ import { addContents, addSeed, type Seeded } from '../dev/seed.ts'
 import { readSeed, type Seed } from '../dev/seed-file.ts'
 import { ConfigError, Failure, isSystemError } from '../errors.ts'
 import { serviceLogger } from '../logging.ts'
-import type { Service } from '../service.ts'
-import { type CommandContext, UsageError } from './context.ts'
-import { DEMO, demoApp, demoFile, facts, listening, refuseOffLoopback, welcome } from './serve.ts'
+import { type CommandContext, type Say, UsageError } from './context.ts'
+import { DEMO, demoApp, demoFile, facts, listening, type Running, refuseOffLoopback, welcome } from './serve.ts'
 
 const OPTIONS = {
   json: { type: 'boolean' },
@@ -20,7 +19,7 @@ const OPTIONS = {
 } as const
 
 /** `dev`: `start` for those who write callers, with hints, faults, a clock to set and a seed. Loopback only. */
-export async function devCommand(args: string[], context: CommandContext): Promise<Service> {
+export async function devCommand(args: string[], context: CommandContext): Promise<Running> {
   const { values } = parseArgs({ args, options: OPTIONS })
   const { memory = false } = values
   const config = values.port === undefined ? context.config : { ...context.config, port: portOf(values.port) }
@@ -38,20 +37,19 @@ export async function devCommand(args: string[], context: CommandContext): Promi
     const seeded = seed && (await (memory ? inMemory(seed, development) : onDisk(seed, config.data, development)))
     const url = await listening(service)
     const started = { url, credentials }
-    if (values.json) {
-      context.print(JSON.stringify({ ...(await facts(service, { ...started, bucket: config.bucket })), seeded }))
-    } else {
-      welcome({ ...started, login }, context)
-      context.print(aboutDev(url, context))
+    if (!values.json) {
+      const { say } = context
+      return { service, announcement: `${welcome({ ...started, login }, say)}\n${aboutDev(url, say)}` }
     }
-    return service
+    const known = await facts(service, { ...started, bucket: config.bucket })
+    return { service, announcement: JSON.stringify({ ...known, seeded }) }
   } catch (error) {
     await service.close()
     throw error
   }
 }
 
-function aboutDev(url: string, { say }: CommandContext): string {
+function aboutDev(url: string, say: Say): string {
   return say({
     zh: `开发模式：违反约定的请求会得到提示（响应头x-attache-hint及此处）；故障、时钟、请求记录在 ${url}/dev/，见 docs/development.md`,
     en: `Development mode: requests that break the contract get a hint, in the header x-attache-hint and here; faults, clock and

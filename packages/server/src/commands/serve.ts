@@ -9,32 +9,35 @@ import { derivedKey } from '../secrets.ts'
 import { createService, type Service } from '../service.ts'
 import type { Stores } from '../stores.ts'
 import { type AppCredentials, createApp } from './app.ts'
-import { type CommandContext, UsageError } from './context.ts'
+import { type CommandContext, type Say, UsageError } from './context.ts'
 
 export const DEMO = { appKey: 'demo', corporationId: 'demo', corporationName: '演示企业 Demo', demo: true } as const
 
+/** A service that listens, and what to print once a signal would stop it with grace. */
+export interface Running {
+  service: Service
+  announcement: string
+}
+
 /** `serve`: the service as it is configured. */
-export async function serveCommand(args: string[], { config, print, say }: CommandContext): Promise<Service> {
+export async function serveCommand(args: string[], { config, say }: CommandContext): Promise<Running> {
   parseArgs({ args, options: {} })
   const service = await createService({ config, logger: serviceLogger(config.logLevel), demoAllowed: false })
   const url = await listening(service)
-  print(say({ zh: `Attaché 已就绪 ${url}`, en: `Attaché is ready at ${url}` }))
-  return service
+  return { service, announcement: say({ zh: `Attaché 已就绪 ${url}`, en: `Attaché is ready at ${url}` }) }
 }
 
 /** `start`: the same with a demo corporation, on loopback only. */
-export async function startCommand(args: string[], context: CommandContext): Promise<Service> {
+export async function startCommand(args: string[], { config, say }: CommandContext): Promise<Running> {
   const { values } = parseArgs({ args, options: { json: { type: 'boolean' } } })
-  const { config, print } = context
   refuseOffLoopback(config)
   const service = await createService({ config, logger: serviceLogger(config.logLevel), demoAllowed: true })
   try {
     const credentials = await demoApp(service.stores)
     const login = await demoFile(config.data, credentials)
     const url = await listening(service)
-    if (values.json) print(JSON.stringify(await facts(service, { url, bucket: config.bucket, credentials })))
-    else welcome({ url, login, credentials }, context)
-    return service
+    if (!values.json) return { service, announcement: welcome({ url, login, credentials }, say) }
+    return { service, announcement: JSON.stringify(await facts(service, { url, bucket: config.bucket, credentials })) }
   } catch (error) {
     await service.close()
     throw error
@@ -93,12 +96,9 @@ export async function facts(
 }
 
 /** `login` is what follows curl's `-d`. */
-export function welcome(
-  { url, login, credentials }: Started & { login: string },
-  { print, say }: Pick<CommandContext, 'print' | 'say'>,
-): void {
+export function welcome({ url, login, credentials }: Started & { login: string }, say: Say): string {
   const api = `${url}/api/openapi`
-  print(`
+  return `
 ${say({ zh: 'Attaché 已就绪', en: 'Attaché is ready' })}  ${url}
 
   appKey       ${credentials.appKey}
@@ -115,7 +115,7 @@ ITEM=$(curl -s "${api}/v2/attachment/upload?accessToken=$TOKEN" -F name=README.m
 curl -s "${api}/v2/attachment/downloadurls?accessToken=$TOKEN" -H 'Content-Type: application/json' -d "[$ITEM]"
 
 ${say({ zh: '文档', en: 'Docs' })}: README.md, README.zh-CN.md, docs/    ${say({ zh: '停止', en: 'Stop' })}: Ctrl+C
-`)
+`
 }
 
 function shellWord(text: string): string {
