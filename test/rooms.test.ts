@@ -22,7 +22,9 @@ const MAY_IMPORT: Record<string, string[]> = {
   'server/background': [],
   'server/data-lock': [],
   'server/secrets': ['server/errors'],
-  'server/config': ['server/errors'],
+  'server/setting-kinds': ['server/errors'],
+  'server/settings': ['server/setting-kinds'],
+  'server/config': ['server/errors', 'server/settings'],
   'server/routes': [
     'protocol',
     'server/attachments',

@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
-import { configurationPage, readConfig, SETTINGS } from './config.ts'
+import { readConfig } from './config.ts'
 import { ConfigError } from './errors.ts'
+import { configurationPage, SETTINGS } from './settings.ts'
 
 it('needs no setting at all', () => {
   const config = readConfig({})
@@ -27,6 +28,13 @@ it('names the setting that can not be used and what to give', () => {
     ['ATTACHE_TRUSTED_PROXIES', 'proxy.example.com'],
     ['ATTACHE_MAX_EXPIRATION_SECONDS', '0'],
     ['ATTACHE_PROT', '1'],
+    ['ATTACHE_BLOBS', 's3'],
+    ['ATTACHE_BLOBS', 'oss'],
+    ['ATTACHE_BLOB_PREFIX', '../'],
+    ['ATTACHE_LINKS', 'direct'],
+    ['ATTACHE_DELIVERY', 'redirect'],
+    ['ATTACHE_DATABASE_URL', 'postgres://attache@localhost/attache'],
+    ['ATTACHE_S3_ACCESS_KEY_ID', 'half'],
   ]
   for (const [name, value] of wrong) {
     assert.throws(

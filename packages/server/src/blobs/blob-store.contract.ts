@@ -71,6 +71,20 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       assert.equal(await store.read(id, { first: 0, last: 9 }), undefined)
     })
 
+    it('lists what begins with a prefix, with sizes and times', async () => {
+      const prefix = randomBytes(4).toString('hex')
+      const ids = [`${prefix}${newId()}`.slice(0, 32), `${prefix}${newId()}${newId()}`]
+      for (const [index, id] of ids.entries()) await store.put(id, chunked(randomBytes(index + 5)))
+      await store.put(newId(), chunked(randomBytes(1)))
+      const found = await Array.fromAsync(store.list(prefix))
+      found.sort((one, other) => one.size - other.size)
+      assert.deepEqual(
+        found.map(({ id, size }) => [id, size]),
+        ids.map((id, index) => [id, index + 5]),
+      )
+      for (const { modifiedAt } of found) assert.ok(Math.abs(modifiedAt - Date.now()) < 60_000)
+    })
+
     it('keeps many puts at once apart', async () => {
       const blobs = Array.from({ length: 32 }, () => ({ id: newId(), bytes: randomBytes(10_000) }))
       await Promise.all(blobs.map(({ id, bytes }) => store.put(id, chunked(bytes))))

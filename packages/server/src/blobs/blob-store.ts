@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream'
 
 /**
- * Where bytes live. Ids are opaque to a driver, chosen by the caller, and never a user's name. A blob never changes once
- * it is there; a missing blob is an answer (`undefined`), never an error.
+ * Where bytes live. Ids are 32 to 96 lower-case hex digits, chosen by the caller, and never a user's name. A blob never
+ * changes once it is there; a missing blob is an answer (`undefined`), never an error. A store that can't be reached is
+ * the failure `StorageUnavailable`.
  */
 export interface BlobStore {
   /**
@@ -17,6 +18,12 @@ export interface BlobStore {
   read(id: string, range: ByteRange): Promise<BlobBody | undefined>
   /** Removing what is not there is not an error. */
   remove(id: string): Promise<void>
+  /** Blobs whose ids begin with `prefix`, in no order. One that is put or removed meanwhile may be missing. */
+  list(prefix: string): AsyncIterable<ListedBlob>
+  /** Only where the store serves bytes itself: an address that gives this blob to whoever has it; `undefined` when it can't be had for so long, or not with that `process`. */
+  address?(id: string, asked: AddressRequest): Promise<string | undefined>
+  /** Only for blobs that are files: their path below the directory of all data, for a server in front that sends them. */
+  path?(id: string): string
   /** Resolves when the store can read and write; rejects with what is wrong. */
   check(): Promise<void>
   close(): Promise<void>
@@ -27,6 +34,24 @@ export interface StoredBlob {
   size: number
 }
 
+export interface ListedBlob {
+  id: string
+  /** In bytes. */
+  size: number
+  /** Unix time in milliseconds. */
+  modifiedAt: number
+}
+
+export interface AddressRequest {
+  method: 'GET' | 'HEAD'
+  /** Unix time in seconds; the address works until then, not longer. */
+  expiresAt: number
+  /** Headers that the answer is to carry, such as `content-disposition`. */
+  headers: Readonly<Record<string, string>>
+  /** A value of `x-oss-process`, for the store to apply. */
+  process?: string
+}
+
 /** First and last byte, both included, as in `Content-Range`. */
 export interface ByteRange {
   first: number
@@ -34,3 +59,9 @@ export interface ByteRange {
 }
 
 export type BlobBody = Readable | Uint8Array
+
+/** For drivers: an id that could be a path or a pattern is a fault of ours. */
+export function checkedId(id: string): string {
+  if (!/^[0-9a-f]{32,96}$/.test(id)) throw new Error('a blob id is 32 to 96 lower-case hex digits')
+  return id
+}

@@ -43,6 +43,6 @@ it('keeps blobs for the owner only', async () => {
 
 it('refuses an id that could be a path', async () => {
   const store = await diskBlobs({ directory: await newDirectory(), durability: 'strict', sweepTemporary: true })
-  await assert.rejects(store.read('../../etc/passwd', { first: 0, last: 0 }), /32 lower-case hex/)
+  await assert.rejects(store.read('../../etc/passwd', { first: 0, last: 0 }), /lower-case hex/)
   await store.close()
 })

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { Failure, isSystemError } from '../errors.ts'
-import type { BlobStore, ByteRange, StoredBlob } from './blob-store.ts'
+import { type BlobStore, type ByteRange, checkedId, type ListedBlob, type StoredBlob } from './blob-store.ts'
 
 export interface DiskBlobsOptions {
   directory: string
@@ -76,7 +76,7 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
   }
 
   async function read(id: string, range: ByteRange): Promise<Readable | Uint8Array | undefined> {
-    const handle = await openIfThere(pathOf(id))
+    const handle = await unlessMissing(open(pathOf(id), constants.O_RDONLY | constants.O_NOFOLLOW))
     if (handle === undefined) return undefined
     const length = range.last - range.first + 1
     if (length > SHORT) return streamOf(handle, range)
@@ -91,12 +91,10 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
     put,
     read,
     async remove(id) {
-      try {
-        await unlink(pathOf(id))
-      } catch (error) {
-        if (!isSystemError(error, 'ENOENT')) throw error
-      }
+      await unlessMissing(unlink(pathOf(id)))
     },
+    list: (prefix) => listed(join(directory, 'blobs'), prefix),
+    path: (id) => `blobs/${shardOf(id)}/${id}`,
     async check() {
       if (broken) throw broken
       const probe = join(temporary, `check-${randomBytes(8).toString('hex')}`)
@@ -112,17 +110,31 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
   }
 }
 
+async function* listed(blobs: string, prefix: string): AsyncGenerator<ListedBlob> {
+  for (const shard of SHARDS) {
+    const common = Math.min(shard.length, prefix.length)
+    if (shard.slice(0, common) !== prefix.slice(0, common)) continue
+    for (const id of await readdir(join(blobs, shard))) {
+      if (!id.startsWith(prefix)) continue
+      const facts = await unlessMissing(stat(join(blobs, shard, id)))
+      if (facts) yield { id, size: facts.size, modifiedAt: facts.mtimeMs }
+    }
+  }
+}
+
+const SHARDS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
+
 /** Makes the 256 directories ahead of time, so that a put has one directory to sync, and keeps them open for that. */
 async function openShards(directory: string, strict: boolean): Promise<FileHandle[]> {
   const blobs = join(directory, 'blobs')
   await mkdir(blobs, { recursive: true, mode: 0o700 })
   const there = new Set(await readdir(blobs))
-  const names = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
-  await Promise.all(names.filter((name) => !there.has(name)).map((name) => mkdir(join(blobs, name), { mode: 0o700 })))
+  const missing = SHARDS.filter((name) => !there.has(name))
+  await Promise.all(missing.map((name) => mkdir(join(blobs, name), { mode: 0o700 })))
   if (strict) {
     for (const parent of [blobs, directory]) await syncDirectory(parent)
   }
-  return Promise.all(names.map((name) => open(join(blobs, name), 'r')))
+  return Promise.all(SHARDS.map((name) => open(join(blobs, name), 'r')))
 }
 
 async function syncDirectory(path: string): Promise<void> {
@@ -180,9 +192,10 @@ async function readExactly(handle: FileHandle, position: number, length: number)
   return buffer
 }
 
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
+/** What is not there is an answer. */
+async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
   try {
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    return await work
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return undefined
     throw error
@@ -190,8 +203,7 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
 }
 
 function shardOf(id: string): string {
-  if (!/^[0-9a-f]{32}$/.test(id)) throw new Error('a blob id is 32 lower-case hex digits')
-  return id.slice(0, 2)
+  return checkedId(id).slice(0, 2)
 }
 
 function isFull(error: unknown): boolean {

@@ -11,7 +11,7 @@ const CHUNK = 256 * 1024
 
 /** Blobs in memory: for development and tests, where a power loss may take them. */
 export function memoryBlobs(): MemoryBlobs {
-  const blobs = new Map<string, Uint8Array>()
+  const blobs = new Map<string, { bytes: Uint8Array; modifiedAt: number }>()
   return {
     async put(id, body) {
       const chunks: Uint8Array[] = []
@@ -19,11 +19,11 @@ export function memoryBlobs(): MemoryBlobs {
       for await (const chunk of body) chunks.push(Uint8Array.from(chunk))
       if (blobs.has(id)) throw new Error(`there is a blob ${id}`)
       const bytes = Buffer.concat(chunks)
-      blobs.set(id, bytes)
+      blobs.set(id, { bytes, modifiedAt: Date.now() })
       return { size: bytes.length }
     },
     async read(id, { first, last }) {
-      const bytes = blobs.get(id)
+      const bytes = blobs.get(id)?.bytes
       if (bytes === undefined) return undefined
       if (last >= bytes.length) throw new Error(`a blob ends at byte ${bytes.length}, before its record says`)
       const wanted = bytes.subarray(first, last + 1)
@@ -31,6 +31,11 @@ export function memoryBlobs(): MemoryBlobs {
     },
     async remove(id) {
       blobs.delete(id)
+    },
+    async *list(prefix) {
+      for (const [id, { bytes, modifiedAt }] of blobs) {
+        if (id.startsWith(prefix)) yield { id, size: bytes.length, modifiedAt }
+      }
     },
     async check() {},
     async close() {
