@@ -70,7 +70,7 @@ export const SETTINGS = {
   blobPrefix: pattern(
     'ATTACHE_BLOB_PREFIX',
     'attache/',
-    /^([\w.-]+\/)*$/,
+    /^([\w-][\w.-]*\/)*$/,
     'What the names of objects in S3 or OSS begin with; ends with `/`.',
   ),
   s3Endpoint: url('ATTACHE_S3_ENDPOINT', 'that of AWS', 'URL of the S3-compatible store.'),

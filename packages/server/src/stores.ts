@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { rotateLinkKey } from './attachments/link-credentials.ts'
 import type { BlobStore } from './blobs/blob-store.ts'
@@ -15,6 +15,8 @@ import { rootSecret } from './secrets.ts'
 export interface Stores extends AsyncDisposable {
   records: RecordStore
   blobs: BlobStore
+  /** Where nodes share what they rendered; none where blobs are on the disk of the one that there is. */
+  derived?: BlobStore
   rootSecret: Buffer
 }
 
@@ -25,9 +27,10 @@ export interface OpenOptions {
 
 export async function openStores(config: Config, { serving }: OpenOptions): Promise<Stores> {
   await using opened = new AsyncDisposableStack()
-  const { data, durability } = config
+  const { data } = config
   await usable('ATTACHE_DATA', () => mkdir(data, { recursive: true, mode: 0o700 }))
-  if (serving) {
+  const embedded = config.databaseUrl === undefined || config.blobs === 'disk'
+  if (serving && embedded) {
     const lock = await usable('ATTACHE_DATA', async () => lockDirectory(data))
     if (lock === undefined) {
       throw new ConfigError(`another process serves ${data}: stop it, or set ATTACHE_DATA to another directory.`)
@@ -37,15 +40,72 @@ export async function openStores(config: Config, { serving }: OpenOptions): Prom
   const secretFile = config.rootSecretFile ?? join(data, 'root.secret')
   const create = config.rootSecretFile === undefined
   const secret = await usable('ATTACHE_ROOT_SECRET_FILE', () => rootSecret(secretFile, { create }))
-  const records = await usable('ATTACHE_DATA', () =>
-    sqlRecords(sqlite({ file: join(data, 'records.sqlite'), durability })),
-  )
+  const records = await openRecords(config)
   opened.defer(() => records.close())
-  const blobs = await diskBlobs({ directory: data, durability, sweepTemporary: serving })
+  const { blobs, derived } = await openBlobs(config, { serving })
   opened.defer(() => blobs.close())
+  if (derived) opened.defer(() => derived.close())
   if ((await records.links.keys()).length === 0) await rotateLinkKey(records.links, Date.now())
   const kept = opened.move()
-  return { records, blobs, rootSecret: secret, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+  const shared = derived && { derived }
+  return { records, blobs, ...shared, rootSecret: secret, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+/** Clients of databases and object stores are loaded where they are used: the embedded default starts without them. */
+async function openRecords(config: Config): Promise<RecordStore> {
+  const { data, durability, databaseUrl: url } = config
+  if (url === undefined) {
+    return usable('ATTACHE_DATA', () => sqlRecords(sqlite({ file: join(data, 'records.sqlite'), durability })))
+  }
+  const { postgres } = await import('./records/postgres.ts')
+  const { databasePassword: password, databaseTls: tls, databaseCaFile, databaseConnections: connections } = config
+  const ca =
+    databaseCaFile && (await usable('ATTACHE_DATABASE_CA_FILE', async () => await readFile(databaseCaFile, 'utf8')))
+  return sqlRecords(postgres({ url, password, tls, ca, connections }))
+}
+
+async function openBlobs(
+  config: Config,
+  { serving }: OpenOptions,
+): Promise<{ blobs: BlobStore; derived: BlobStore | undefined }> {
+  const { data, durability } = config
+  if (config.blobs === 'disk') {
+    const blobs = await diskBlobs({ directory: data, durability, sweepTemporary: serving })
+    return { blobs, derived: undefined }
+  }
+  const open = config.blobs === 's3' ? await s3Of(config) : await ossOf(config)
+  return { blobs: await open(`${config.blobPrefix}blobs/`), derived: await open(`${config.blobPrefix}derived/`) }
+}
+
+async function s3Of(config: Config): Promise<(prefix: string) => Promise<BlobStore>> {
+  const { s3Blobs } = await import('./blobs/s3.ts')
+  const options = {
+    endpoint: config.s3Endpoint,
+    publicEndpoint: config.s3PublicEndpoint,
+    region: config.s3Region,
+    bucket: config.s3Bucket ?? '',
+    style: config.s3Style,
+    accessKeyId: config.s3AccessKeyId,
+    secretAccessKey: config.s3SecretAccessKey,
+  }
+  return (prefix) => s3Blobs({ ...options, prefix })
+}
+
+async function ossOf(config: Config): Promise<(prefix: string) => Promise<BlobStore>> {
+  const { ossBlobs } = await import('./blobs/oss.ts')
+  const { ossRoleArn: arn, ossStsEndpoint: endpoint = 'https://sts.aliyuncs.com', ossRoleSeconds: seconds } = config
+  const options = {
+    endpoint: config.ossEndpoint,
+    publicEndpoint: config.ossPublicEndpoint,
+    region: config.ossRegion,
+    bucket: config.ossBucket ?? '',
+    style: config.ossStyle,
+    signature: config.ossSignature,
+    accessKeyId: config.ossAccessKeyId ?? '',
+    accessKeySecret: config.ossAccessKeySecret ?? '',
+    role: arn === undefined ? undefined : { arn, endpoint, seconds },
+  }
+  return (prefix) => ossBlobs({ ...options, prefix })
 }
 
 // SQLite's own codes, and what to do about them.
