@@ -73,7 +73,7 @@ async function openBlobs(
     const blobs = await diskBlobs({ directory: data, durability, sweepTemporary: serving })
     return { blobs, derived: undefined }
   }
-  const open = config.blobs === 's3' ? await s3Of(config) : await ossOf(config)
+  const open = config.blobs === 's3' ? await s3Of(config) : await aliyunOf(config)
   return { blobs: await open(`${config.blobPrefix}blobs/`), derived: await open(`${config.blobPrefix}derived/`) }
 }
 
@@ -91,8 +91,8 @@ async function s3Of(config: Config): Promise<(prefix: string) => Promise<BlobSto
   return (prefix) => s3Blobs({ ...options, prefix })
 }
 
-async function ossOf(config: Config): Promise<(prefix: string) => Promise<BlobStore>> {
-  const { ossBlobs } = await import('./blobs/oss.ts')
+async function aliyunOf(config: Config): Promise<(prefix: string) => Promise<BlobStore>> {
+  const { aliyunBlobs } = await import('./blobs/aliyun.ts')
   const { ossRoleArn: arn, ossStsEndpoint: endpoint = 'https://sts.aliyuncs.com', ossRoleSeconds: seconds } = config
   const options = {
     endpoint: config.ossEndpoint,
@@ -105,7 +105,7 @@ async function ossOf(config: Config): Promise<(prefix: string) => Promise<BlobSt
     accessKeySecret: config.ossAccessKeySecret ?? '',
     role: arn === undefined ? undefined : { arn, endpoint, seconds },
   }
-  return (prefix) => ossBlobs({ ...options, prefix })
+  return (prefix) => aliyunBlobs({ ...options, prefix })
 }
 
 // SQLite's own codes, and what to do about them.

@@ -1,7 +1,7 @@
 import { ConfigError } from '../errors.ts'
 import type { BlobStore } from './blob-store.ts'
 
-export interface OssBlobsOptions {
+export interface AliyunBlobsOptions {
   /** What the names of the objects begin with; ends with `/`. */
   prefix: string
   /** Without one, that of the region. */
@@ -17,6 +17,6 @@ export interface OssBlobsOptions {
   role: { arn: string; endpoint: string; seconds: number } | undefined
 }
 
-export async function ossBlobs(_options: OssBlobsOptions): Promise<BlobStore> {
+export async function aliyunBlobs(_options: AliyunBlobsOptions): Promise<BlobStore> {
   throw new ConfigError('ATTACHE_BLOBS=oss is not built yet.')
 }
