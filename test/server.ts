@@ -39,18 +39,22 @@ export interface Uploaded {
   empty: boolean
 }
 
-export interface Attache extends Facts {
+/** What a caller does; each must be answered 200. */
+export interface Calls {
+  token(): Promise<string>
+  upload(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<Uploaded>
+  links(refs: readonly Ref[]): Promise<Link[]>
+  /** Both links of one attachment, good for 1000 s. */
+  linkOf(uploaded: Uploaded): Promise<Link>
+}
+
+export interface Attache extends Facts, Calls {
   data: string
   pid: number
   /** From the start of the process to its first line, in milliseconds. */
   readyMs: number
   /** The log so far, and what a crash printed. */
   stderr(): string
-  token(): Promise<string>
-  upload(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<Uploaded>
-  links(refs: readonly Ref[]): Promise<Link[]>
-  /** Both links of one attachment, good for 1000 s. */
-  linkOf(uploaded: Uploaded): Promise<Link>
   /** SIGTERM; the process must end with 0. */
   stop(): Promise<void>
   /** SIGKILL; the data directory stays. */
@@ -122,7 +126,7 @@ export async function startAttache({ data: given, env = {} }: StartOptions = {})
   }
 }
 
-function callsOf({ url, appKey, appSecurity }: Facts) {
+export function callsOf({ url, appKey, appSecurity }: Pick<Facts, 'url' | 'appKey' | 'appSecurity'>): Calls {
   const token = () => tokenFor(url, { appKey, appSecurity })
   const kept: { token?: Promise<string> } = {}
   const known = () => (kept.token ??= token())

@@ -25,6 +25,7 @@ import { type DocumentAttachmentsDeps, documentAttachmentsRoute } from './routes
 import { documentRoutes } from './routes/documents.ts'
 import { downloadUrlsRoute } from './routes/download-urls.ts'
 import { readJsonStrictly } from './routes/json-body.ts'
+import type { Delivery } from './routes/object-delivery.ts'
 import { renderObjectFailures } from './routes/object-failures.ts'
 import { OBJECT_PATH, objectsRoute } from './routes/objects.ts'
 import { OPS_PATHS, opsRoutes } from './routes/ops.ts'
@@ -45,6 +46,7 @@ export interface AppParts {
   attachmentsOf: DocumentAttachmentsDeps['attachmentsOf']
   credentials: LinkCredentials
   thumbnails: Thumbnails
+  delivery: Delivery
   metrics: Metrics
   ready(): Promise<void>
   publicUrl(): string
@@ -75,7 +77,7 @@ export interface AppExtension {
 /** The whole surface of the service. */
 export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance {
   const { tokens, attachments, contents, credentials, thumbnails, metrics, ready, publicUrl, now } = parts
-  const { documents, attachmentsOf } = parts
+  const { documents, attachmentsOf, delivery } = parts
   const { bucket, region, strictSignatures: strict, rangeBehaviour, maxUploadBytes, maxItems } = options
   const app = Fastify(serverOptions(options))
   app.decorateRequest('caller')
@@ -135,7 +137,8 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
       reply.headers({ server: 'AliyunOSS', 'x-oss-request-id': request.id, 'x-request-id': request.id })
       done()
     })
-    objectsRoute(scope, { attachments, contents, credentials, thumbnails, now, bucket, region, strict, rangeBehaviour })
+    const rules = { bucket, region, strict, rangeBehaviour }
+    objectsRoute(scope, { attachments, contents, credentials, thumbnails, delivery, now, ...rules })
   })
   return app
 

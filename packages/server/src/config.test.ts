@@ -26,6 +26,8 @@ it('names the setting that can not be used and what to give', () => {
     ['ATTACHE_STRICT_SIGNATURES', 'yes'],
     ['ATTACHE_RANGE', 'rfc9110'],
     ['ATTACHE_TRUSTED_PROXIES', 'proxy.example.com'],
+    ['ATTACHE_TRUSTED_PROXIES', '10.0.0.0/33'],
+    ['ATTACHE_ACCELERATION', 'nginx'],
     ['ATTACHE_MAX_EXPIRATION_SECONDS', '0'],
     ['ATTACHE_PROT', '1'],
     ['ATTACHE_BLOBS', 's3'],

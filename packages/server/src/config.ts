@@ -58,6 +58,9 @@ function refuseHalves(values: Values): void {
       'ATTACHE_LINKS=direct and ATTACHE_DELIVERY=redirect need ATTACHE_BLOBS=s3 or oss: set it, or leave them out.',
     )
   }
+  if (values.acceleration === 'nginx' && values.trustedProxies.length === 0) {
+    throw new ConfigError('ATTACHE_ACCELERATION=nginx needs ATTACHE_TRUSTED_PROXIES: name the address of that nginx.')
+  }
   if (values.blobs !== 'disk' && values.acceleration === 'nginx') {
     throw new ConfigError('ATTACHE_ACCELERATION=nginx is for bytes on disk: leave it out, or set ATTACHE_BLOBS=disk.')
   }

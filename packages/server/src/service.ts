@@ -5,15 +5,20 @@ import { type AppExtension, type AppParts, buildApp } from './app.ts'
 import { accessTokens } from './attachments/access-tokens.ts'
 import { attachments } from './attachments/attachments.ts'
 import { contents } from './attachments/contents.ts'
+import { directLinks } from './attachments/direct-links.ts'
 import { documentAttachments } from './attachments/document-attachments.ts'
 import { documents } from './attachments/documents.ts'
 import { type LinkCredentials, linkCredentials } from './attachments/link-credentials.ts'
 import { inBackground } from './background.ts'
+import type { BlobStore } from './blobs/blob-store.ts'
 import type { Config } from './config.ts'
 import { Failure } from './errors.ts'
+import { blockListOf } from './http/addresses.ts'
+import { sharedThumbnails } from './images/shared-thumbnails.ts'
 import { thumbnails } from './images/thumbnails.ts'
 import { metrics } from './metrics.ts'
 import type { Change, RecordStore } from './records/record-store.ts'
+import type { Delivery } from './routes/object-delivery.ts'
 import { derivedKey } from './secrets.ts'
 import { openStores, type Stores } from './stores.ts'
 
@@ -22,6 +27,8 @@ const MEBIBYTE = 1024 * 1024
 const MOST_SOURCE_BYTES = 32 * MEBIBYTE
 const FOLLOW_MS = 250
 const SWEEP_MS = 60_000
+// Each trim lists all that the nodes have rendered.
+const TRIM_MS = 3_600_000
 const KEEP_CHANGES_MS = 3_600_000
 // For renderers and stores to close once the last request has ended.
 const CLOSING_MS = 5000
@@ -65,11 +72,13 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const credentials = await linkCredentials({ ...linkOptions(config, stores), now, demoAllowed })
   const tokens = accessTokens({ ...tokenOptions(config, stores), now, demoAllowed })
   const linkUrl = () => config.linkUrl ?? `${base}/${config.bucket}`
-  const files = attachments({ ...config, records: records.attachments, blobs, credentials, now, linkUrl })
+  const direct = config.links === 'direct' ? directLinks(blobs) : undefined
+  const files = attachments({ ...config, records: records.attachments, blobs, credentials, direct, now, linkUrl })
   const papers = documents({ records: records.documents, attachments: files, now })
   const hot = contents({ blobs, hotBytes: config.hotCacheMib * MEBIBYTE })
   const onFault = (fault: unknown) => logger.error({ err: fault }, 'fault in the background')
-  const images = thumbnails({ ...imageOptions(config), blobs, clock: now, onFault })
+  const shared = stores.derived && sharedThumbnails({ blobs: stores.derived, maxBytes: cacheBytesOf(config), onFault })
+  const images = thumbnails({ ...imageOptions(config), blobs, shared, clock: now, onFault })
   opened.defer(() => images.close())
 
   async function ready(): Promise<void> {
@@ -96,6 +105,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     { every: FOLLOW_MS, work: await follower(records, apply) },
     { every: SWEEP_MS, work: () => tokens.sweep() },
     { every: SWEEP_MS, work: () => records.pruneChanges(now() - KEEP_CHANGES_MS) },
+    ...(shared ? [{ every: TRIM_MS, work: () => shared.trim() }] : []),
   ]
   const background = inBackground(chores, onFault)
   opened.defer(() => background.stop())
@@ -109,6 +119,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     attachmentsOf: documentAttachments({ documents: papers, attachments: files }),
     credentials,
     thumbnails: images,
+    delivery: deliveryOf(config, blobs),
     metrics: counters,
     ready,
     publicUrl: () => base,
@@ -151,6 +162,13 @@ export function linkOptions({ linkAccessKeyId, linkAccessKeySecret }: Config, { 
   return { records: records.links, rootSecret, permanent }
 }
 
+function deliveryOf({ delivery, acceleration, trustedProxies }: Config, blobs: BlobStore): Delivery {
+  return {
+    redirect: delivery === 'redirect' ? blobs : undefined,
+    accelerate: acceleration === 'nginx' ? { blobs, trusted: blockListOf(trustedProxies) } : undefined,
+  }
+}
+
 function tokenOptions({ tokenLifeSeconds, badSecretsPerMinute }: Config, { records, rootSecret }: Stores) {
   return {
     records,
@@ -163,7 +181,7 @@ function tokenOptions({ tokenLifeSeconds, badSecretsPerMinute }: Config, { recor
 function imageOptions(config: Config) {
   return {
     directory: join(config.data, 'thumbnails'),
-    cacheBytes: config.thumbnailCacheMib * MEBIBYTE,
+    cacheBytes: cacheBytesOf(config),
     maxSourceBytes: Math.min(config.maxUploadBytes, MOST_SOURCE_BYTES),
     maxPixels: config.maxPixels,
     avif: config.avif,
@@ -174,6 +192,10 @@ function imageOptions(config: Config) {
       memoryBytes: config.renderMemoryMib * MEBIBYTE,
     },
   }
+}
+
+function cacheBytesOf({ thumbnailCacheMib }: Config): number {
+  return thumbnailCacheMib * MEBIBYTE
 }
 
 /** Reads what other processes changed, and has each change applied once. */

@@ -101,9 +101,14 @@ export function list(env: string, about: string): Setting<string[]> {
       .split(',')
       .map((part) => part.trim())
       .filter(Boolean)
-    const wrong = parts.find((part) => isIP(part.replace(/\/\d{1,3}$/, '')) === 0)
+    const wrong = parts.find((part) => !isAddressRange(part))
     if (wrong) throw bad(env, wrong, 'addresses or CIDR ranges such as 10.0.0.0/8')
     return parts
   }
   return { env, shown: 'none', about, parse }
+}
+
+function isAddressRange(text: string): boolean {
+  const [, address = '', bits = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  return isIP(address) !== 0 && Number(bits) <= (isIP(address) === 4 ? 32 : 128)
 }

@@ -231,7 +231,7 @@ export const SETTINGS = {
     'ATTACHE_THUMBNAIL_CACHE_MIB',
     1024,
     [0, 1_048_576],
-    'Rendered results kept on disk, in MiB.',
+    'Rendered results kept on disk, in MiB; with S3 or OSS as many again there, shared by all nodes.',
   ),
   hotCacheMib: whole(
     'ATTACHE_HOT_CACHE_MIB',

@@ -6,6 +6,7 @@ import type { AttachmentRecord, AttachmentRecords } from '../records/record-stor
 import type { Caller } from './access-tokens.ts'
 import { contentTypeOf } from './content-type.ts'
 import { type Digest, digestPass } from './digest.ts'
+import type { directLinks } from './direct-links.ts'
 import type { LinkCredentials } from './link-credentials.ts'
 import { type LinkPlace, linkSigner } from './links.ts'
 import { faultOfName, newBlobId, newFileId, objectKey } from './object-key.ts'
@@ -14,6 +15,8 @@ export interface AttachmentsOptions extends LinkPlace {
   records: AttachmentRecords
   blobs: BlobStore
   credentials: LinkCredentials
+  /** Addresses of the store itself, which go before ours. */
+  direct: ReturnType<typeof directLinks> | undefined
   now(): number
   maxUploadBytes: number
   maxItems: number
@@ -85,7 +88,8 @@ export function attachments(options: AttachmentsOptions) {
       const record = found.get(id)
       if (record === undefined || record.key !== key || record.corporationId !== caller.corporationId) continue
       const { url, thumbUrl } = sign(signer, key, start + expiration)
-      answer.push({ id, key, url, thumbUrl })
+      const link = { id, key, url, thumbUrl }
+      answer.push(options.direct ? { ...link, ...(await options.direct(record, start + expiration)) } : link)
     }
     return answer
   }

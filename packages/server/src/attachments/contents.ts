@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { BlobBody, BlobStore, ByteRange } from '../blobs/blob-store.ts'
+import { type BlobBody, type BlobStore, type ByteRange, bytesOf } from '../blobs/blob-store.ts'
 import type { AttachmentRecord } from '../records/record-store.ts'
 
 export interface ContentsOptions {
@@ -30,7 +30,7 @@ export function contents({ blobs, hotBytes }: ContentsOptions) {
       const before = forgotten
       const body = await blobs.read(record.blobId, { first: 0, last: record.size - 1 })
       if (body === undefined) return undefined
-      const bytes = body instanceof Uint8Array ? body : await bytesOf(body)
+      const bytes = await bytesOf(body)
       if (before === forgotten) hot.set(record.blobId, bytes)
       return bytes.subarray(range.first, range.last + 1)
     },
@@ -39,10 +39,4 @@ export function contents({ blobs, hotBytes }: ContentsOptions) {
       hot.delete(blobId)
     },
   }
-}
-
-async function bytesOf(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of body) chunks.push(chunk)
-  return Buffer.concat(chunks)
 }

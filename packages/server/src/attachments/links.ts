@@ -14,7 +14,7 @@ export interface LinkPair {
   thumbUrl: string
 }
 
-const THUMBNAIL = 'image/resize,w_120,h_120'
+export const THUMBNAIL = 'image/resize,w_120,h_120'
 const THUMBNAIL_ENCODED = encodeValue(THUMBNAIL)
 
 /** What all links of one signer share. */

@@ -60,6 +60,11 @@ export interface ByteRange {
 
 export type BlobBody = Readable | Uint8Array
 
+/** All of a body, for one that is known to be small. */
+export async function bytesOf(body: BlobBody): Promise<Uint8Array> {
+  return body instanceof Uint8Array ? body : Buffer.concat(await Array.fromAsync(body as AsyncIterable<Uint8Array>))
+}
+
 /** For drivers: an id that could be a path or a pattern is a fault of ours. */
 export function checkedId(id: string): string {
   if (!/^[0-9a-f]{32,96}$/.test(id)) throw new Error('a blob id is 32 to 96 lower-case hex digits')

@@ -38,7 +38,7 @@ const MAX_FILES = 200_000
 /** A small file and its directory take a block each. */
 const BLOCK_BYTES = 4096
 /** Goes into the name, so results of an older way of rendering are never found again. */
-const RENDERING = 1
+export const RENDERING = 1
 const RESULT_NAME = /^[0-9a-f]{64}\.thumb$/
 const TEMPORARY_NAME = /^[0-9a-f]{64}\.thumb\.[0-9a-f-]{36}$/
 

@@ -4,6 +4,7 @@ import { OssFailure, type OssFailureCode } from '../oss/failure.ts'
 import { type ImageOperation, parseProcess } from '../oss/process.ts'
 import { isSourceType } from './formats.ts'
 import { type GateLimits, type GateStats, openGate } from './gate.ts'
+import type { SharedThumbnails } from './shared-thumbnails.ts'
 import { thumbnailCache } from './thumbnail-cache.ts'
 
 /** What the data plane asks of the images room. */
@@ -35,6 +36,8 @@ export interface ThumbnailOptions {
   /** Where results are kept. */
   directory: string
   cacheBytes?: number
+  /** What other nodes rendered, where there are some. */
+  shared?: Pick<SharedThumbnails, 'read' | 'write' | 'forget'> | undefined
   memoryCacheBytes?: number
   maxSourceBytes?: number
   /** Width × height × frames. */
@@ -70,7 +73,7 @@ const LASTING_FAILURES = new Set<OssFailureCode>(['BadRequest', 'ImageTooLarge',
 
 export function thumbnails(options: ThumbnailOptions): ThumbnailService {
   const limits = { maxSourceBytes: 30 * MEBIBYTE, maxPixels: 50_000_000, avif: false, ...options }
-  const { blobs, directory, cacheBytes: maxBytes = 1024 * MEBIBYTE, onFault = ignore } = options
+  const { blobs, directory, shared, cacheBytes: maxBytes = 1024 * MEBIBYTE, onFault = ignore } = options
   const gate = openGate({ maxPixels: limits.maxPixels, avif: limits.avif }, options.gate)
   const disk = thumbnailCache({ directory, maxBytes, onFault })
   const memory = imageMemory(options.memoryCacheBytes ?? 16 * MEBIBYTE)
@@ -83,11 +86,23 @@ export function thumbnails(options: ThumbnailOptions): ThumbnailService {
     const isWanted = () => flights.get(keyOf(result))?.kept === true
     let image = await disk.read(result)
     if (!image) {
-      image = await gate.run({ size: source.size, bytes: () => bytesOf(blobs, source) }, operations)
-      rendered += 1
+      image = (await shared?.read(result)) ?? (await make({ source, process }, operations, isWanted))
       await disk.write(result, image, isWanted)
     }
     if (isWanted()) memory.set(keyOf(result), image)
+    return image
+  }
+
+  async function make(
+    { source, process }: { source: ThumbnailSource; process: string },
+    operations: ImageOperation[],
+    isWanted: () => boolean,
+  ): Promise<RenderedImage> {
+    const image = await gate.run({ size: source.size, bytes: () => chunksOf(blobs, source) }, operations)
+    rendered += 1
+    if (isWanted()) await shared?.write({ blobId: source.blobId, process }, image)
+    // The original was removed meanwhile, and what other nodes forgot of it must not come back.
+    if (!isWanted()) await shared?.forget(source.blobId)
     return image
   }
 
@@ -120,7 +135,7 @@ export function thumbnails(options: ThumbnailOptions): ThumbnailService {
       const prefix = keyOf({ blobId, process: '' })
       for (const [key, flight] of flights) if (key.startsWith(prefix)) flight.kept = false
       for (const key of [...memory.keys()]) if (key.startsWith(prefix)) memory.delete(key)
-      await disk.forget(blobId)
+      await Promise.all([disk.forget(blobId), shared?.forget(blobId)])
     },
     stats: () => ({ ...gate.stats(), rendered, cachedBytes: disk.usedBytes() }),
     async close() {
@@ -146,7 +161,7 @@ function failureMemory(now: () => number): LRUCache<string, OssFailure> {
   return new LRUCache({ max: MAX_REMEMBERED_FAILURES, ttl: FAILURE_MEMORY_MS, ttlResolution: 0, perf: { now } })
 }
 
-async function* bytesOf(blobs: Pick<BlobStore, 'read'>, source: ThumbnailSource): AsyncGenerator<Uint8Array> {
+async function* chunksOf(blobs: Pick<BlobStore, 'read'>, source: ThumbnailSource): AsyncGenerator<Uint8Array> {
   const body = await blobs.read(source.blobId, { first: 0, last: source.size - 1 })
   // Removed between the caller's look at the record and now.
   if (body === undefined) throw new OssFailure('NoSuchKey')

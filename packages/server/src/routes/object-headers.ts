@@ -1,13 +1,7 @@
-import { contentDisposition } from '../http/content-disposition.ts'
+import { servedAs } from '../attachments/served-as.ts'
 import type { Authenticated } from '../oss/authenticate.ts'
 import { OssFailure } from '../oss/failure.ts'
 import type { AttachmentRecord } from '../records/record-store.ts'
-
-const INLINE = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp', 'application/pdf'])
-
-// Served under their own name, but only to be saved. What is neither here nor above leaves as plain bytes.
-const SAVED =
-  /^(audio|video)\/|^image\/(avif|bmp|heic|tiff)$|^text\/(plain|csv|markdown)$|^application\/(json|zip|ofd|msword|vnd\.(ms|openxmlformats)[\w.-]*|x-(7z|rar)-compressed)$/
 
 /** Nothing that a user uploaded may run: no sniffing, no scripts, no frames of ours around it, no address passed on. */
 const GUARDED = {
@@ -23,11 +17,9 @@ const kept = new WeakMap<AttachmentRecord, Record<string, string>>()
 export function recordHeaders(record: AttachmentRecord): Record<string, string> {
   const known = kept.get(record)
   if (known) return known
-  const inline = INLINE.has(record.contentType)
   const headers = {
     ...GUARDED,
-    'content-type': inline || SAVED.test(record.contentType) ? record.contentType : 'application/octet-stream',
-    'content-disposition': contentDisposition(inline ? 'inline' : 'attachment', record.fileName),
+    ...servedAs(record),
     'accept-ranges': 'bytes',
     etag: `"${record.md5.toUpperCase()}"`,
     'last-modified': new Date(record.createdAt).toUTCString(),
@@ -58,7 +50,7 @@ const OVERRIDES = [
   'content-encoding',
 ] as const
 
-/** The `response-…` parameters, all of them signed. UTF-8 leaves as the bytes it is, as OSS sends it. */
+/** The `response-…` parameters, all of them signed. */
 export function overridesOf(query: ReadonlyMap<string, string>): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const name of OVERRIDES) {
@@ -67,7 +59,14 @@ export function overridesOf(query: ReadonlyMap<string, string>): Record<string, 
     if (/[\0-\x08\x0a-\x1f\x7f]/.test(value)) {
       throw new OssFailure('InvalidArgument', { elements: { ArgumentName: `response-${name}`, ArgumentValue: value } })
     }
-    headers[name] = Buffer.from(value, 'utf8').toString('latin1')
+    headers[name] = value
   }
   return headers
+}
+
+/** UTF-8 leaves as the bytes it is, as OSS sends it: Node writes a header as latin1. */
+export function inBytes(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('latin1')]),
+  )
 }

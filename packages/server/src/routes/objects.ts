@@ -9,7 +9,8 @@ import { type Authenticated, authenticate } from '../oss/authenticate.ts'
 import { OssFailure } from '../oss/failure.ts'
 import { isSubResource } from '../oss/signature.ts'
 import type { AttachmentRecord } from '../records/record-store.ts'
-import { linkHeaders, overridesOf, recordHeaders } from './object-headers.ts'
+import { acceleratedPath, addressAtStore, type Delivery, sendRedirect } from './object-delivery.ts'
+import { inBytes, linkHeaders, overridesOf, recordHeaders } from './object-headers.ts'
 
 export interface ObjectsDeps {
   attachments: {
@@ -19,6 +20,7 @@ export interface ObjectsDeps {
   contents: { read(record: AttachmentRecord, range: ByteRange): Promise<BlobBody | undefined> }
   credentials: { signingKey(accessKeyId: string, securityToken: string | undefined): Promise<Signer> }
   thumbnails: { render(source: ThumbnailSource, process: string): Promise<RenderedImage> }
+  delivery: Delivery
   now(): number
   bucket: string
   region: string
@@ -92,7 +94,11 @@ async function sendOriginal({ request, reply, asked, record, deps }: Exchange): 
   reply.headers(recordHeaders(record)).headers(linkHeaders(asked, deps.now()))
   const validators = { etag: `"${record.md5.toUpperCase()}"`, lastModifiedMs: record.createdAt }
   if (refusedByCondition(request, reply, validators, deps.now())) return reply.code(304).send()
-  reply.headers(overridesOf(asked.query))
+  const overrides = overridesOf(asked.query)
+  const delivered = { request, asked, record, overrides, now: deps.now() }
+  const address = await addressAtStore(delivered, deps.delivery)
+  if (address !== undefined) return sendRedirect(reply, address)
+  reply.headers(inBytes(overrides))
   const behaviour = headers['x-oss-range-behavior'] === 'standard' ? 'rfc' : deps.rangeBehaviour
   const wanted = rangeApplies(request.raw.headers['if-range'] as string | undefined, validators, deps.now())
     ? rangeOf(headers.range, record.size, behaviour)
@@ -103,6 +109,8 @@ async function sendOriginal({ request, reply, asked, record, deps }: Exchange): 
       elements: { ActualObjectSize: String(record.size), RangeRequested: headers.range ?? '' },
     })
   }
+  const path = request.method === 'GET' ? acceleratedPath(delivered, deps.delivery, wanted === 'whole') : undefined
+  if (path !== undefined) return reply.removeHeader('accept-ranges').header('x-accel-redirect', path).send()
   const range = wanted === 'whole' ? { first: 0, last: record.size - 1 } : wanted
   if (wanted !== 'whole') reply.code(206).header('content-range', `bytes ${range.first}-${range.last}/${record.size}`)
   reply.header('content-length', range.last - range.first + 1)
@@ -139,7 +147,7 @@ async function sendProcessed({ request, reply, asked, record, deps }: Exchange):
   if (refusedByCondition(request, reply, validators, deps.now())) return reply.code(304).send()
   reply
     .headers({ 'content-type': image.contentType, 'content-length': image.body.length })
-    .headers(overridesOf(asked.query))
+    .headers(inBytes(overridesOf(asked.query)))
   return request.method === 'HEAD' ? reply.send() : reply.send(image.body)
 }
 
