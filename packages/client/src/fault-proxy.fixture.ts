@@ -124,8 +124,8 @@ function forward({ incoming, outgoing, upstream, fault, entry }: Exchange): void
         if (!outgoing.write(chunk.subarray(0, room))) await drained(outgoing)
         position += room
         if (room < chunk.length) {
-          // Give the bytes time to leave.
-          if (fault.cutAfter !== undefined) setTimeout(() => outgoing.destroy(), 20)
+          // Closed behind the bytes, which a reset would take with it.
+          if (fault.cutAfter !== undefined) outgoing.socket?.destroySoon()
           return
         }
         if (outgoing.destroyed) return
