@@ -124,8 +124,8 @@ function forward({ incoming, outgoing, upstream, fault, entry }: Exchange): void
         if (!outgoing.write(chunk.subarray(0, room))) await drained(outgoing)
         position += room
         if (room < chunk.length) {
-          // Closed behind the bytes, which a reset would take with it.
-          if (fault.cutAfter !== undefined) outgoing.socket?.destroySoon()
+          // Time for the bytes to be read: a cut takes with it what fetch has received and nobody has read yet.
+          if (fault.cutAfter !== undefined) setTimeout(() => outgoing.destroy(), 250)
           return
         }
         if (outgoing.destroyed) return
