@@ -22,7 +22,12 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
     })
 
     it('keeps a blob of no bytes', async () => {
-      assert.deepEqual(await store.put(newId(), chunked(Buffer.alloc(0))), { size: 0 })
+      const id = newId()
+      assert.deepEqual(await store.put(id, chunked(Buffer.alloc(0))), { size: 0 })
+      assert.deepEqual(
+        (await Array.fromAsync(store.list(id))).map(({ size }) => size),
+        [0],
+      )
     })
 
     it('gives exactly the bytes of a range', async () => {
@@ -41,18 +46,47 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       }
     })
 
+    it('keeps what a driver may cut into parts: 8 MiB, one byte more, and several times that', async () => {
+      for (const size of [PART, PART + 1, 2 * PART + 3]) {
+        const bytes = randomBytes(size)
+        const id = newId()
+        assert.deepEqual(await store.put(id, chunked(bytes)), { size })
+        for (const [first, last] of [
+          [0, size - 1],
+          [PART - 1, Math.min(PART, size - 1)],
+          [size - 100_000, size - 1],
+        ] as const) {
+          assert.ok(bytes.subarray(first, last + 1).equals(await all(store, id, { first, last })), `${first}-${last}`)
+        }
+      }
+    })
+
+    it('may be given one buffer again and again', async () => {
+      const buffer = Buffer.alloc(1000)
+      const again = async function* () {
+        for (let n = 0; n < 200; n++) yield buffer.fill(n)
+      }
+      const id = newId()
+      await store.put(id, again())
+      const bytes = await all(store, id, { first: 0, last: 199_999 })
+      for (let n = 0; n < 200; n++) assert.ok(bytes.subarray(n * 1000, n * 1000 + 1000).every((byte) => byte === n))
+    })
+
     it('answers undefined for a blob that is not there', async () => {
       assert.equal(await store.read(newId(), { first: 0, last: 0 }), undefined)
     })
 
     it('keeps nothing of a put that fails halfway', async () => {
-      const id = newId()
-      const halfway = async function* () {
-        yield randomBytes(200_000)
-        throw new Error('the caller went away')
+      for (const size of [200_000, 2 * PART + 200_000]) {
+        const id = newId()
+        const halfway = async function* () {
+          yield* chunked(randomBytes(size))
+          throw new Error('the caller went away')
+        }
+        await assert.rejects(store.put(id, halfway()), /the caller went away/)
+        assert.equal(await store.read(id, { first: 0, last: 0 }), undefined)
+        assert.deepEqual(await Array.fromAsync(store.list(id)), [])
       }
-      await assert.rejects(store.put(id, halfway()), /the caller went away/)
-      assert.equal(await store.read(id, { first: 0, last: 0 }), undefined)
     })
 
     it('fails a body that can not be given to its end', async () => {
@@ -103,6 +137,9 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
     it('says that it is well', () => store.check())
   })
 }
+
+// Of drivers that send large bodies in parts.
+const PART = 8 * 1024 * 1024
 
 function newId(): string {
   return randomBytes(16).toString('hex')

@@ -40,13 +40,13 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
     try {
       await handle.sync()
     } catch (error) {
-      broken = new Error('an fsync failed: check the disk, then restart', { cause: error })
-      throw broken
+      broken = new Error('blobs: an fsync failed: check the disk, then restart', { cause: error })
+      throw new Failure('ReadOnly', { cause: broken })
     }
   }
 
   async function put(id: string, body: AsyncIterable<Uint8Array>): Promise<StoredBlob> {
-    if (broken) throw new Failure('StorageUnavailable', { cause: broken })
+    if (broken) throw new Failure('ReadOnly')
     const beside = join(temporary, randomBytes(16).toString('hex'))
     try {
       const size = await write(beside, body)
@@ -55,7 +55,11 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
       return { size }
     } catch (error) {
       await rm(beside, { force: true })
-      throw isFull(error) ? new Failure('StorageFull', { cause: error }) : error
+      throw isFull(error)
+        ? new Failure('StorageFull', { cause: error })
+        : isRefused(error)
+          ? new Failure('StorageUnavailable', { cause: error })
+          : error
     }
   }
 
@@ -95,6 +99,7 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
     },
     list: (prefix) => listed(join(directory, 'blobs'), prefix),
     path: (id) => `blobs/${shardOf(id)}/${id}`,
+    trouble: () => broken?.message,
     async check() {
       if (broken) throw broken
       const probe = join(temporary, `check-${randomBytes(8).toString('hex')}`)
@@ -204,6 +209,11 @@ async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
 
 function shardOf(id: string): string {
   return checkedId(id).slice(0, 2)
+}
+
+/** The disk, or a limit of the system's, and not the upload. */
+function isRefused(error: unknown): boolean {
+  return ['EIO', 'EROFS', 'EFBIG', 'EMFILE', 'ENFILE'].some((code) => isSystemError(error, code))
 }
 
 function isFull(error: unknown): boolean {
