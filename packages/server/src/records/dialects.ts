@@ -3,17 +3,36 @@ import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { type Dialect, type Expression, type RawBuilder, SqliteDialect, sql } from 'kysely'
 import type { ColumnTypes } from './migrations.ts'
+import type { WriteTrouble } from './write-guard.ts'
 
 /** What one SQL implementation needs to know of a database beyond Kysely's dialect. */
 export interface RecordDialect {
   dialect: Dialect
+  /** The same database without limits of time, for a migration or a copy; left out where `dialect` has none. */
+  patient?: Dialect
   types: ColumnTypes
   /** Rows committed at the same moment share one transaction, because each commit waits for the disk by itself. */
   groupsCommits: boolean
+  /** Whether rows of two tables may be written by one statement, as `with … as (insert …) insert …`. */
+  insertsInWith: boolean
+  /** Whether a write may have been carried out although it failed. */
+  losesAnswers: boolean
   /** Whether a row was refused (a key that exists, a reference that doesn't), in contrast to a disk or a server that failed. */
   isConstraint(error: unknown): boolean
+  /** Whether a write failed because of the disk, in contrast to what was written. */
+  troubleOf?(error: unknown): WriteTrouble | undefined
   /** `column in (…)` as one statement and one parameter, whatever the number of values. */
   isOneOf(column: Expression<string>, values: readonly string[]): RawBuilder<boolean>
+  /** To be run in a transaction before it numbers a change, so that changes are seen in the order of their numbers. */
+  beforeChange?: RawBuilder<unknown>
+  /** Calls `onNotice` when a change was committed anywhere, and after each time that it could not be heard. */
+  listen?(onNotice: () => void): Listener
+  /** Has the counter of a column go on after the rows that were given their numbers. */
+  raiseSerial?(table: string, column: string): RawBuilder<unknown>
+}
+
+export interface Listener {
+  close(): Promise<void>
 }
 
 export interface SqliteOptions {
@@ -38,13 +57,27 @@ function sqliteOf(open: () => DatabaseSync): RecordDialect {
     dialect: new SqliteDialect({ database: async () => inKyselysShape(open()) }),
     types: { text: 'text', serial: 'integer primary key autoincrement' },
     groupsCommits: true,
-    isConstraint: (error) =>
-      error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_CONSTRAINT,
+    insertsInWith: false,
+    losesAnswers: false,
+    isConstraint: (error) => (codeOf(error) & 0xff) === SQLITE_CONSTRAINT,
+    troubleOf(error) {
+      const code = codeOf(error)
+      if (code === SQLITE_IOERR_FSYNC || code === SQLITE_IOERR_DIR_FSYNC) return 'lost'
+      return (code & 0xff) === SQLITE_IOERR ? 'failing' : code === SQLITE_FULL ? 'full' : undefined
+    },
     isOneOf: (column, values) => sql`${column} in (select value from json_each(${JSON.stringify(values)}))`,
   }
 }
 
 const SQLITE_CONSTRAINT = 19
+const SQLITE_FULL = 13
+const SQLITE_IOERR = 10
+const SQLITE_IOERR_FSYNC = 1034
+const SQLITE_IOERR_DIR_FSYNC = 1290
+
+function codeOf(error: unknown): number {
+  return error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0
+}
 
 function openSqlite(file: string, durability: SqliteOptions['durability']): DatabaseSync {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })

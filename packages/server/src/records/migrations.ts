@@ -3,14 +3,19 @@ import type { Migration } from 'kysely/migration'
 
 /**
  * Forward only: a migration that has been released is never edited. Types are those that SQLite and PostgreSQL both
- * know; `collate` keeps text comparison by byte on both.
+ * know; `collate` keeps text comparison by byte on both. Nodes of the release before work on beside a newer one, so a
+ * migration only adds; one that can not is named with `BREAKING` at the end, and older nodes refuse to start after it.
  */
 export function migrations(types: ColumnTypes): Record<string, Migration> {
   return {
     '0001-attachments': { up: (db) => attachmentsAndLinks(db, types) },
     '0002-documents': { up: (db) => documents(db, types) },
+    '0003-link-epochs-and-quotas': { up: (db) => linkEpochsAndQuotas(db, types) },
+    '0004-blobs-and-copies': { up: (db) => blobsAndCopies(db) },
   }
 }
+
+export const BREAKING = '-breaking'
 
 export interface ColumnTypes {
   /** A text column compared byte by byte. */
@@ -37,6 +42,29 @@ async function documents(db: Kysely<unknown>, { text }: ColumnTypes): Promise<vo
   const statements = [
     `create table documents (flow_id ${text} primary key, corporation_id ${text} not null references corporations, code ${text} not null, outer_code ${text}, state ${text} not null, form_type ${text} not null, version integer not null, form text not null, attachments text not null, logs text not null, created_at bigint not null, updated_at bigint not null, deleted_at bigint, unique (corporation_id, code), unique (corporation_id, outer_code))`,
     `create table document_counters (corporation_id ${text} not null references corporations, year integer not null, last integer not null, primary key (corporation_id, year))`,
+  ]
+  for (const statement of statements) await sql.raw(statement).execute(db)
+}
+
+/**
+ * Only adds: a node of the release before goes on beside this one. It knows no epoch of an attachment, and counts no use:
+ * `quota recount` mends what it left out.
+ */
+async function linkEpochsAndQuotas(db: Kysely<unknown>, { text }: ColumnTypes): Promise<void> {
+  const statements = [
+    'alter table attachments add column link_epoch integer not null default 0',
+    `create table corporation_quotas (corporation_id ${text} primary key references corporations, bytes bigint, attachments bigint, requests_per_minute bigint, links_per_minute bigint, thumbnails_per_minute bigint)`,
+    `create table corporation_usage (corporation_id ${text} not null references corporations, slot integer not null, bytes bigint not null, attachments bigint not null, primary key (corporation_id, slot))`,
+    'insert into corporation_usage select corporation_id, 0, sum(size), count(*) from attachments group by corporation_id',
+  ]
+  for (const statement of statements) await sql.raw(statement).execute(db)
+}
+
+/** `record_copies` is written where a copy of another database arrives: when its last page did. */
+async function blobsAndCopies(db: Kysely<unknown>): Promise<void> {
+  const statements = [
+    'create index attachments_blob_id on attachments (blob_id)',
+    'create table record_copies (id integer primary key, at bigint not null)',
   ]
   for (const statement of statements) await sql.raw(statement).execute(db)
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import { documentRules } from './document-records.contract.ts'
-import type { AppRecord, AttachmentRecord, RecordStore, TokenRecord } from './record-store.ts'
+import { quotaRules } from './quota-records.contract.ts'
+import type { AppRecord, RecordStore } from './record-store.ts'
+import { appRecord, attachmentRecord, tokenRecord } from './records.fixture.ts'
 
 /** The rules of `RecordStore`, run against a real database. `open` may give the same database again and again. */
 export function recordStoreContract(name: string, open: () => Promise<RecordStore>): void {
@@ -47,6 +48,13 @@ export function recordStoreContract(name: string, open: () => Promise<RecordStor
       await store.tokens.add(token)
       assert.deepEqual(await store.tokens.find(token.tokenHash), token)
       assert.equal(await store.tokens.find('nothing'), undefined)
+    })
+
+    it('adds a token once, however often it is asked to', async () => {
+      const token = tokenRecord(await newApp())
+      await Promise.all([store.tokens.add(token), store.tokens.add(token)])
+      await store.tokens.add(token)
+      assert.deepEqual(await store.tokens.find(token.tokenHash), token)
     })
 
     it('replaces a pair of tokens once, and only the whole pair', async () => {
@@ -108,6 +116,53 @@ export function recordStoreContract(name: string, open: () => Promise<RecordStor
       assert.deepEqual(await store.attachments.byKey(beside.key), beside)
     })
 
+    it('adds an attachment once, however often it is asked to, and refuses another with its id', async () => {
+      const { corporationId } = await newApp()
+      const attachment = attachmentRecord(corporationId, 'a.pdf')
+      await Promise.all([store.attachments.add(attachment), store.attachments.add(attachment)])
+      await store.attachments.add(attachment)
+      assert.equal((await store.quotas.usage(corporationId)).attachments, 1)
+      const other = { ...attachmentRecord(corporationId, 'b.pdf'), fileId: attachment.fileId }
+      await assert.rejects(store.attachments.add(other))
+      assert.deepEqual(await store.attachments.byFileIds([attachment.fileId]), [attachment])
+    })
+
+    it('gives all attachments in pages, by their ids', async () => {
+      const { corporationId } = await newApp()
+      const all = Array.from({ length: 7 }, () => attachmentRecord(corporationId, 'a.pdf'))
+      for (const attachment of all) await store.attachments.add(attachment)
+      const seen = []
+      for (let after: string | undefined; ; after = seen.at(-1)?.fileId) {
+        const page = await store.attachments.page(after, 3)
+        assert.ok(page.length <= 3)
+        if (page.length === 0) break
+        seen.push(...page)
+      }
+      const ids = seen.map(({ fileId }) => fileId)
+      assert.deepEqual(ids, [...ids].sort())
+      const mine = seen.filter((one) => one.corporationId === corporationId)
+      assert.deepEqual(
+        mine,
+        all.sort((a, b) => (a.fileId < b.fileId ? -1 : 1)),
+      )
+    })
+
+    it('names those blobs that a record names', async () => {
+      const { corporationId } = await newApp()
+      const [one, other] = [attachmentRecord(corporationId, 'a.pdf'), attachmentRecord(corporationId, 'b.pdf')]
+      for (const attachment of [one, { ...other, blobId: one.blobId }]) await store.attachments.add(attachment)
+      assert.deepEqual(await store.attachments.usedBlobIds([one.blobId, 'unused', one.blobId]), [one.blobId])
+      assert.deepEqual(await store.attachments.usedBlobIds([]), [])
+    })
+
+    it('knows nothing that has a NUL in its name', async () => {
+      const { fileId, key, corporationId } = attachmentRecord((await newApp()).corporationId, 'a.pdf')
+      assert.deepEqual(await store.attachments.byFileIds(['a\0b', `${fileId}\0`]), [])
+      assert.equal(await store.attachments.byKey(`${key}\0`), undefined)
+      assert.equal(await store.apps.find('\0'), undefined)
+      assert.equal(await store.documents.byCode(corporationId, 'a\0'), undefined)
+    })
+
     it('removes an attachment once', async () => {
       const { corporationId } = await newApp()
       const attachment = attachmentRecord(corporationId, 'a.pdf')
@@ -117,6 +172,27 @@ export function recordStoreContract(name: string, open: () => Promise<RecordStor
       assert.equal(await store.attachments.byKey(attachment.key), undefined)
     })
 
+    it("raises the epoch of one attachment's links, and tells", async () => {
+      const { corporationId } = await newApp()
+      const [attachment, other] = [attachmentRecord(corporationId, 'a.pdf'), attachmentRecord(corporationId, 'b.pdf')]
+      for (const one of [attachment, other]) await store.attachments.add(one)
+      const since = await store.lastChange()
+      assert.deepEqual(await store.attachments.revokeLinks(attachment.fileId, 5), { ...attachment, linkEpoch: 1 })
+      assert.equal((await store.attachments.revokeLinks(attachment.fileId, 6))?.linkEpoch, 2)
+      assert.equal((await store.attachments.byKey(attachment.key))?.linkEpoch, 2)
+      assert.equal((await store.attachments.byKey(other.key))?.linkEpoch, 0)
+      assert.equal(await store.attachments.revokeLinks('unknown', 7), undefined)
+      const change = { kind: 'attachment-links-revoked', subject: `${attachment.blobId} ${attachment.key}` }
+      const told = (await store.changesSince(since)).map(({ kind, subject }) => ({ kind, subject }))
+      assert.deepEqual(told, [change, change])
+    })
+
+    quotaRules({
+      store: () => store,
+      newCorporation: async () => (await newApp()).corporationId,
+      newAttachment: (corporationId) => attachmentRecord(corporationId, 'counted.pdf'),
+    })
+
     it('raises the epoch of one corporation', async () => {
       const { corporationId } = await newApp()
       assert.equal((await store.links.corporation(corporationId))?.linkEpoch, 1)
@@ -124,6 +200,14 @@ export function recordStoreContract(name: string, open: () => Promise<RecordStor
       assert.equal((await store.links.corporation(corporationId))?.linkEpoch, 2)
       assert.equal(await store.links.raiseEpoch('nobody', 1), undefined)
       assert.equal(await store.links.corporation('nobody'), undefined)
+    })
+
+    it('has a first key made once, by one of those that ask for it', async () => {
+      const before = await store.links.keys()
+      await Promise.all(['a1', 'a2', 'a3'].map((salt) => store.links.ensureKey(salt, 500)))
+      const keys = await store.links.keys()
+      assert.equal(keys.length, Math.max(1, before.length))
+      assert.equal(keys[0]?.retiredAt, null)
     })
 
     it('retires the earlier keys when a new one comes', async () => {
@@ -162,39 +246,4 @@ export function recordStoreContract(name: string, open: () => Promise<RecordStor
 
     it('says that it is well', () => store.check())
   })
-}
-
-const random = () => randomBytes(8).toString('hex')
-
-function appRecord(more: Partial<AppRecord>): AppRecord {
-  return {
-    appKey: random(),
-    corporationId: random(),
-    corporationName: '某某公司',
-    secretHash: random(),
-    demo: false,
-    createdAt: 1,
-    disabledAt: null,
-    ...more,
-  }
-}
-
-function tokenRecord({ appKey, corporationId }: AppRecord): TokenRecord {
-  return { tokenHash: random(), refreshHash: random(), appKey, corporationId, expiresAt: 4_102_444_800_000 }
-}
-
-function attachmentRecord(corporationId: string, fileName: string): AttachmentRecord {
-  const key = `openapi${crypto.randomUUID()}-${fileName}`
-  const digests = { md5: random(), sha256: random(), crc64: '11051210869376104954' }
-  return {
-    fileId: random(),
-    corporationId,
-    key,
-    fileName,
-    blobId: random(),
-    size: 5_000_000_000,
-    ...digests,
-    contentType: 'application/pdf',
-    createdAt: 1_700_000_000_000,
-  }
 }

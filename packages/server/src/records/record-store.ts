@@ -1,4 +1,5 @@
 import type { DocumentRecords } from './document-records.ts'
+import type { QuotaRecords } from './quota-records.ts'
 
 /**
  * What is known of corporations, apps, access tokens, attachments and documents. Times are Unix milliseconds. What isn't
@@ -11,13 +12,18 @@ export interface RecordStore {
   attachments: AttachmentRecords
   documents: DocumentRecords
   links: LinkRecords
+  quotas: QuotaRecords
   /** What changed after `since`, oldest first, at most 1,000 at a time: how caches here and on other nodes hear of it. */
   changesSince(since: number): Promise<Change[]>
   /** The newest change's number, 0 when there is none. */
   lastChange(): Promise<number>
   /** Forgets changes older than `before`. */
   pruneChanges(before: number): Promise<void>
-  /** Resolves when the store can answer. */
+  /** Calls `onChange` once any process may have changed something, where the database tells; asking is the floor. Ends with `close`. */
+  watch?(onChange: () => void): void
+  /** Why writes fail at the moment; reads go on. */
+  trouble(): string | undefined
+  /** Resolves when the store can answer, and can write if the last write could not. */
   check(): Promise<void>
   close(): Promise<void>
 }
@@ -32,6 +38,7 @@ export interface AppRecords {
 }
 
 export interface TokenRecords {
+  /** Adding what is there already changes nothing. */
   add(token: TokenRecord): Promise<void>
   /** Only a token whose app is enabled. The caller looks at `expiresAt`. */
   find(tokenHash: string): Promise<TokenRecord | undefined>
@@ -42,12 +49,19 @@ export interface TokenRecords {
 }
 
 export interface AttachmentRecords {
+  /** Adding the same attachment (`fileId` and `blobId`) once more changes nothing: an answer that got lost is resolved by it. */
   add(attachment: AttachmentRecord): Promise<void>
   /** One query, whatever the number of ids; in no order, unknown ones left out. */
   byFileIds(fileIds: readonly string[]): Promise<AttachmentRecord[]>
   byKey(key: string): Promise<AttachmentRecord | undefined>
   /** The record that was removed. Its blob is the caller's to remove, after this. */
   remove(fileId: string, at: number): Promise<AttachmentRecord | undefined>
+  /** Kills all links of one attachment by raising its epoch; the record as it is now. */
+  revokeLinks(fileId: string, at: number): Promise<AttachmentRecord | undefined>
+  /** At most `limit` records by their ids, from the one after `afterFileId` on. */
+  page(afterFileId: string | undefined, limit: number): Promise<AttachmentRecord[]>
+  /** Those of `blobIds` that a record names, each once, in no order. */
+  usedBlobIds(blobIds: readonly string[]): Promise<string[]>
 }
 
 export interface LinkRecords {
@@ -57,6 +71,8 @@ export interface LinkRecords {
   raiseEpoch(corporationId: string, at: number): Promise<number | undefined>
   /** Newest first. */
   keys(): Promise<LinkKeyRecord[]>
+  /** Adds the first generation where there is none; of nodes that start at once one adds it. */
+  ensureKey(salt: string, at: number): Promise<void>
   /** Adds a generation; the earlier ones end at `retireOthersAt`, unless they end before. */
   rotateKey(salt: string, at: number, retireOthersAt: number): Promise<void>
 }
@@ -97,6 +113,8 @@ export interface AttachmentRecord {
   crc64: string
   contentType: string
   createdAt: number
+  /** 0 until its links are revoked for the first time; links of a higher epoch name it. */
+  linkEpoch: number
 }
 
 export interface CorporationRecord {
@@ -115,7 +133,14 @@ export interface LinkKeyRecord {
 
 export interface Change {
   seq: number
-  kind: 'attachment-removed' | 'token-replaced' | 'app-disabled' | 'links-revoked' | 'keys-rotated'
+  kind:
+    | 'attachment-removed'
+    | 'attachment-links-revoked'
+    | 'token-replaced'
+    | 'app-disabled'
+    | 'links-revoked'
+    | 'keys-rotated'
+    | 'quota-changed'
   /** The token hash, appKey or corporation it is about; of an attachment its blobId, a space and its key. */
   subject: string
 }

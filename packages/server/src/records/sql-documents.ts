@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely'
 import type { DocumentRecord, DocumentRecords, NewDocument } from './document-records.ts'
 import type { Parts, Tables } from './tables.ts'
 
-export function documents({ db, dialect, write }: Parts): DocumentRecords {
+export function documents({ db, dialect, write, writeOne }: Parts): DocumentRecords {
   return {
     async add(document) {
       let outcome: DocumentRecord | 'code-taken' | 'outer-code-taken' = 'code-taken'
@@ -50,8 +50,8 @@ export function documents({ db, dialect, write }: Parts): DocumentRecords {
     },
     async remove(corporationId, code, at) {
       let removed = false
-      await write(async (transaction) => {
-        const { numUpdatedRows } = await transaction
+      await writeOne(async (database) => {
+        const { numUpdatedRows } = await database
           .updateTable('documents')
           .set({ deletedAt: at, outerCode: null, form: '{}', attachments: '[]', logs: '[]' })
           .where('corporationId', '=', corporationId)

@@ -1,66 +1,68 @@
-import { CamelCasePlugin, Kysely, type Transaction } from 'kysely'
-import { Migrator } from 'kysely/migration'
-import type { RecordDialect } from './dialects.ts'
+import { CamelCasePlugin, Kysely, sql, type Transaction } from 'kysely'
+import { ConfigError } from '../errors.ts'
+import { changes, inTurn, note } from './changes.ts'
+import type { Listener, RecordDialect } from './dialects.ts'
 import { groupCommit } from './group-commit.ts'
-import { migrations } from './migrations.ts'
-import type {
-  AppRecords,
-  AttachmentRecord,
-  AttachmentRecords,
-  Change,
-  LinkRecords,
-  RecordStore,
-  TokenRecords,
-} from './record-store.ts'
+import { bringUpToDate } from './migrate.ts'
+import type { AppRecords, LinkRecords, RecordStore, TokenRecords } from './record-store.ts'
+import { resolved } from './resolved.ts'
+import { attachments } from './sql-attachments.ts'
 import { documents } from './sql-documents.ts'
-import type { Parts, Tables, Write } from './tables.ts'
-
-const CHANGES_AT_ONCE = 1000
+import { quotas } from './sql-quotas.ts'
+import type { Parts, Tables, Write, WriteOne } from './tables.ts'
+import { writeGuard } from './write-guard.ts'
 
 /** The one SQL implementation. Opening it brings the schema up to date. */
 export async function sqlRecords(dialect: RecordDialect): Promise<RecordStore> {
   const db = new Kysely<Tables>({ dialect: dialect.dialect, plugins: [new CamelCasePlugin()] })
-  const provider = { getMigrations: async () => migrations(dialect.types) }
-  const { error } = await new Migrator({ db, provider }).migrateToLatest()
-  if (error !== undefined) {
+  try {
+    await bringUpToDate(db, dialect)
+  } catch (cause) {
     await db.destroy()
-    throw new Error('the database could not be brought up to date', { cause: error })
+    throw cause instanceof ConfigError ? cause : new Error('the database could not be brought up to date', { cause })
   }
-  const alone: Write = (write) => db.transaction().execute(async (transaction) => void (await write(transaction)))
-  const grouped = groupCommit<Transaction<Tables>>({
-    begin: (work) => db.transaction().execute(work),
-    blamesOneWrite: dialect.isConstraint,
-  })
-  const parts: Parts = { db, dialect, write: dialect.groupsCommits ? grouped : alone }
+  const { guard, ...writes } = writesOf(db, dialect)
+  const parts: Parts = { db, dialect, ...writes }
+  const listeners: Listener[] = []
+  const { listen } = dialect
   return {
     apps: apps(parts),
     tokens: tokens(parts),
     attachments: attachments(parts),
     documents: documents(parts),
     links: links(parts),
-    changesSince: (since) =>
-      db
-        .selectFrom('changes')
-        .select(['seq', 'kind', 'subject'])
-        .where('seq', '>', since)
-        .orderBy('seq')
-        .limit(CHANGES_AT_ONCE)
-        .execute(),
-    async lastChange() {
-      const newest = await db.selectFrom('changes').select('seq').orderBy('seq', 'desc').limit(1).executeTakeFirst()
-      return newest?.seq ?? 0
-    },
-    async pruneChanges(before) {
-      await db.deleteFrom('changes').where('at', '<', before).execute()
-    },
+    quotas: quotas(parts),
+    ...changes(parts),
+    ...(listen && { watch: (onChange: () => void) => void listeners.push(listen(onChange)) }),
+    trouble: guard.trouble,
     async check() {
+      await guard.check()
       await db.selectFrom('corporations').select('corporationId').limit(1).execute()
     },
-    close: () => db.destroy(),
+    async close() {
+      await Promise.all(listeners.map((listener) => listener.close()))
+      await db.destroy()
+    },
   }
 }
 
-function apps({ db, write }: Parts): AppRecords {
+function writesOf(db: Kysely<Tables>, dialect: RecordDialect) {
+  const alone: Write = (write) => db.transaction().execute(async (transaction) => void (await write(transaction)))
+  const atOnce: WriteOne = async (write) => void (await write(db))
+  const grouped = groupCommit<Transaction<Tables>>({
+    begin: (work) => db.transaction().execute(work),
+    blamesOneWrite: dialect.isConstraint,
+  })
+  const write = dialect.groupsCommits ? grouped : alone
+  const guard = writeGuard({
+    troubleOf: dialect.troubleOf ?? (() => undefined),
+    probe: () => write(rewriteNewestKey),
+  })
+  const writeOne: WriteOne = dialect.groupsCommits ? grouped : atOnce
+  return { guard, write: guard.guarded(write), writeOne: guard.guarded(writeOne) }
+}
+
+function apps({ db, dialect, write }: Parts): AppRecords {
   const all = () =>
     db
       .selectFrom('apps')
@@ -107,16 +109,25 @@ function apps({ db, write }: Parts): AppRecords {
           .where('disabledAt', 'is', null)
           .executeTakeFirst()
         disabled = result.numUpdatedRows > 0n
-        if (disabled) await note(transaction, { kind: 'app-disabled', subject: appKey, at })
+        if (disabled) await note(transaction, { kind: 'app-disabled', subject: appKey, at }, dialect)
       })
       return disabled
     },
   }
 }
 
-function tokens({ db, write }: Parts): TokenRecords {
+function tokens({ db, dialect, write, writeOne }: Parts): TokenRecords {
   return {
-    add: (token) => write((transaction) => transaction.insertInto('accessTokens').values(token).execute()),
+    add(token) {
+      const insert = (database: Kysely<Tables>) =>
+        database
+          .insertInto('accessTokens')
+          .values(token)
+          .onConflict((conflict) => conflict.column('tokenHash').doNothing())
+          .execute()
+      const add = () => writeOne(insert)
+      return dialect.losesAnswers ? resolved(add) : add()
+    },
     find: (tokenHash) =>
       db
         .selectFrom('accessTokens')
@@ -136,7 +147,7 @@ function tokens({ db, write }: Parts): TokenRecords {
         replaced = gone.numDeletedRows > 0n
         if (!replaced) return
         await transaction.insertInto('accessTokens').values(next).execute()
-        await note(transaction, { kind: 'token-replaced', subject: tokenHash, at })
+        await note(transaction, { kind: 'token-replaced', subject: tokenHash, at }, dialect)
       })
       return replaced
     },
@@ -153,33 +164,7 @@ function tokens({ db, write }: Parts): TokenRecords {
   }
 }
 
-function attachments({ db, dialect, write }: Parts): AttachmentRecords {
-  return {
-    add: (attachment) => write((transaction) => transaction.insertInto('attachments').values(attachment).execute()),
-    byFileIds: (fileIds) =>
-      db
-        .selectFrom('attachments')
-        .selectAll()
-        .where(({ ref }) => dialect.isOneOf(ref('fileId'), fileIds))
-        .execute(),
-    byKey: (key) => db.selectFrom('attachments').selectAll().where('key', '=', key).executeTakeFirst(),
-    async remove(fileId, at) {
-      let removed: AttachmentRecord | undefined
-      await write(async (transaction) => {
-        removed = await transaction
-          .deleteFrom('attachments')
-          .where('fileId', '=', fileId)
-          .returningAll()
-          .executeTakeFirst()
-        if (removed)
-          await note(transaction, { kind: 'attachment-removed', subject: `${removed.blobId} ${removed.key}`, at })
-      })
-      return removed
-    },
-  }
-}
-
-function links({ db, write }: Parts): LinkRecords {
+function links({ db, dialect, write }: Parts): LinkRecords {
   return {
     async corporation(corporationId) {
       const row = await db
@@ -199,11 +184,25 @@ function links({ db, write }: Parts): LinkRecords {
           .returning('linkEpoch')
           .executeTakeFirst()
         epoch = row?.linkEpoch
-        if (row) await note(transaction, { kind: 'links-revoked', subject: corporationId, at })
+        if (row) await note(transaction, { kind: 'links-revoked', subject: corporationId, at }, dialect)
       })
       return epoch
     },
     keys: () => db.selectFrom('linkKeys').selectAll().orderBy('id', 'desc').execute(),
+    ensureKey: (salt, at) =>
+      write(async (transaction) => {
+        await inTurn(transaction, dialect)
+        const { numInsertedOrUpdatedRows } = await transaction
+          .insertInto('linkKeys')
+          .columns(['salt', 'createdAt'])
+          .expression(
+            transaction
+              .selectNoFrom(({ val }) => [val(salt).as('salt'), sql<number>`cast(${at} as bigint)`.as('createdAt')])
+              .where(({ exists, not, selectFrom }) => not(exists(selectFrom('linkKeys').select('id')))),
+          )
+          .executeTakeFirst()
+        if (numInsertedOrUpdatedRows === 1n) await note(transaction, { kind: 'keys-rotated', subject: '', at }, dialect)
+      }),
     rotateKey: (salt, at, retireOthersAt) =>
       write(async (transaction) => {
         await transaction
@@ -212,14 +211,16 @@ function links({ db, write }: Parts): LinkRecords {
           .where((eb) => eb.or([eb('retiredAt', 'is', null), eb('retiredAt', '>', retireOthersAt)]))
           .execute()
         await transaction.insertInto('linkKeys').values({ salt, createdAt: at, retiredAt: null }).execute()
-        await note(transaction, { kind: 'keys-rotated', subject: '', at })
+        await note(transaction, { kind: 'keys-rotated', subject: '', at }, dialect)
       }),
   }
 }
 
-function note(
-  transaction: Transaction<Tables>,
-  change: { kind: Change['kind']; subject: string; at: number },
-): Promise<unknown> {
-  return transaction.insertInto('changes').values(change).execute()
+/** The least write that there is; the row stays as it is. */
+function rewriteNewestKey(transaction: Transaction<Tables>): Promise<unknown> {
+  return transaction
+    .updateTable('linkKeys')
+    .set(({ ref }) => ({ salt: ref('salt') }))
+    .where('id', '=', ({ selectFrom }) => selectFrom('linkKeys').select(({ fn }) => fn.max('id').as('id')))
+    .execute()
 }

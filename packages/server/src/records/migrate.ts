@@ -1,0 +1,45 @@
+import { Kysely } from 'kysely'
+import { type Migration, Migrator } from 'kysely/migration'
+import { ConfigError } from '../errors.ts'
+import type { RecordDialect } from './dialects.ts'
+import { BREAKING, migrations } from './migrations.ts'
+import type { Database } from './tables.ts'
+
+/** Runs what is not yet there, one node at a time; what a newer release has added stays. */
+export async function bringUpToDate(db: Database, dialect: RecordDialect): Promise<void> {
+  const { patient } = dialect
+  const own = patient && new Kysely<MigrationTable>({ dialect: patient })
+  try {
+    await migrate(own ?? db.withTables<MigrationTable>(), migrations(dialect.types))
+  } finally {
+    await own?.destroy()
+  }
+}
+
+type MigrationTable = { kysely_migration: { name: string } }
+
+async function migrate(db: Kysely<MigrationTable>, known: Record<string, Migration>): Promise<void> {
+  for (;;) {
+    const there = await namesIn(db)
+    const newer = there.filter((name) => !(name in known))
+    const breaking = newer.find((name) => name.endsWith(BREAKING))
+    if (breaking !== undefined) {
+      throw new ConfigError(`a newer release has changed the database (${breaking}): run that release here as well.`)
+    }
+    const provider = { getMigrations: async () => ({ ...known, ...Object.fromEntries(newer.map(doneAlready)) }) }
+    const { error } = await new Migrator({ db, provider }).migrateToLatest()
+    if (error === undefined) return
+    // A newer node may have come in between.
+    if ((await namesIn(db)).length === there.length) throw error
+  }
+}
+
+function doneAlready(name: string): [string, Migration] {
+  return [name, { up: async () => {} }]
+}
+
+async function namesIn(db: Kysely<MigrationTable>): Promise<string[]> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
+  if (!tables.some(({ name }) => name === 'kysely_migration')) return []
+  return (await db.selectFrom('kysely_migration').select('name').execute()).map(({ name }) => name)
+}

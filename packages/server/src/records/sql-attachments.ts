@@ -1,0 +1,120 @@
+import { note } from './changes.ts'
+import type { AttachmentRecord, AttachmentRecords } from './record-store.ts'
+import { resolved } from './resolved.ts'
+import { ADDED_UP, countAttachment, slotOf } from './sql-quotas.ts'
+import type { Database, Parts } from './tables.ts'
+
+export function attachments({ db, dialect, write, writeOne }: Parts): AttachmentRecords {
+  const sideBySide = !dialect.groupsCommits
+  const insert = dialect.insertsInWith ? insertAtOnce : insertInTurn
+
+  /** Says whether it was added: not where the same `fileId` is there. */
+  async function insertInTurn(database: Database, attachment: AttachmentRecord): Promise<boolean> {
+    const { numInsertedOrUpdatedRows } = await database
+      .insertInto('attachments')
+      .values(attachment)
+      .onConflict((conflict) => conflict.column('fileId').doNothing())
+      .executeTakeFirst()
+    if (numInsertedOrUpdatedRows !== 1n) return false
+    await countAttachment(database, attachment, { by: 1, sideBySide })
+    return true
+  }
+
+  /** The same in one statement, and so in one round trip. */
+  async function insertAtOnce(database: Database, attachment: AttachmentRecord): Promise<boolean> {
+    const slot = slotOf(sideBySide)
+    const { numInsertedOrUpdatedRows } = await database
+      .with('added', (query) =>
+        query
+          .insertInto('attachments')
+          .values(attachment)
+          .onConflict((conflict) => conflict.column('fileId').doNothing())
+          .returning(['corporationId', 'size']),
+      )
+      .insertInto('corporationUsage')
+      .columns(['corporationId', 'slot', 'bytes', 'attachments'])
+      .expression((query) =>
+        query
+          .selectFrom('added')
+          .select(({ lit }) => ['corporationId', lit(slot).as('slot'), 'size', lit(1).as('attachments')]),
+      )
+      .onConflict((conflict) => conflict.columns(['corporationId', 'slot']).doUpdateSet(ADDED_UP))
+      .executeTakeFirst()
+    return numInsertedOrUpdatedRows === 1n
+  }
+
+  async function addOnce(database: Database, attachment: AttachmentRecord): Promise<void> {
+    if (await insert(database, attachment)) return
+    const { fileId, blobId } = attachment
+    const there = await database
+      .selectFrom('attachments')
+      .select('blobId')
+      .where('fileId', '=', fileId)
+      .executeTakeFirst()
+    // Another attachment with this id: the database refuses it.
+    if (there?.blobId !== blobId) await database.insertInto('attachments').values(attachment).execute()
+  }
+
+  return {
+    add(attachment) {
+      const add = () => writeOne((database) => addOnce(database, attachment))
+      return dialect.losesAnswers ? resolved(add) : add()
+    },
+    byFileIds: (fileIds) =>
+      db
+        .selectFrom('attachments')
+        .selectAll()
+        .where(({ ref }) => dialect.isOneOf(ref('fileId'), fileIds))
+        .execute(),
+    byKey: (key) => db.selectFrom('attachments').selectAll().where('key', '=', key).executeTakeFirst(),
+    async remove(fileId, at) {
+      let removed: AttachmentRecord | undefined
+      await write(async (transaction) => {
+        removed = await transaction
+          .deleteFrom('attachments')
+          .where('fileId', '=', fileId)
+          .returningAll()
+          .executeTakeFirst()
+        if (!removed) return
+        await countAttachment(transaction, removed, { by: -1, sideBySide })
+        await note(transaction, { kind: 'attachment-removed', subject: subjectOf(removed), at }, dialect)
+      })
+      return removed
+    },
+    async revokeLinks(fileId, at) {
+      let revoked: AttachmentRecord | undefined
+      await write(async (transaction) => {
+        revoked = await transaction
+          .updateTable('attachments')
+          .set(({ eb }) => ({ linkEpoch: eb('linkEpoch', '+', 1) }))
+          .where('fileId', '=', fileId)
+          .returningAll()
+          .executeTakeFirst()
+        if (!revoked) return
+        await note(transaction, { kind: 'attachment-links-revoked', subject: subjectOf(revoked), at }, dialect)
+      })
+      return revoked
+    },
+    page: (afterFileId, limit) =>
+      db
+        .selectFrom('attachments')
+        .selectAll()
+        .$if(afterFileId !== undefined, (query) => query.where('fileId', '>', afterFileId ?? ''))
+        .orderBy('fileId')
+        .limit(limit)
+        .execute(),
+    async usedBlobIds(blobIds) {
+      const rows = await db
+        .selectFrom('attachments')
+        .select('blobId')
+        .distinct()
+        .where(({ ref }) => dialect.isOneOf(ref('blobId'), blobIds))
+        .execute()
+      return rows.map(({ blobId }) => blobId)
+    },
+  }
+}
+
+function subjectOf({ blobId, key }: AttachmentRecord): string {
+  return `${blobId} ${key}`
+}
