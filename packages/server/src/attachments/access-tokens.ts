@@ -6,6 +6,15 @@ import type { AppRecords, TokenRecord, TokenRecords } from '../records/record-st
 /** Who calls: every token is bound to one corporation. */
 export interface Caller {
   corporationId: string
+  appKey?: string
+  /** Told of links that were issued to this caller. */
+  issued?(links: IssuedLinks): void
+}
+
+export interface IssuedLinks {
+  files: string[]
+  /** In seconds: one for all files, or one for each. */
+  expiration: number | number[]
 }
 
 export interface IssuedToken {
@@ -29,6 +38,8 @@ export interface AccessTokensOptions {
   pepper: Buffer
   lifeMilliseconds: number
   badSecretsPerMinute: number
+  /** Counts a call of a corporation; throws where there were too many. */
+  countRequest(corporationId: string): void
   /** Whether the demo corporation may be used at all. */
   demoAllowed: boolean
 }
@@ -55,7 +66,14 @@ export function accessTokens(options: AccessTokensOptions) {
     const usable = app !== undefined && app.disabledAt === null && (!app.demo || (options.demoAllowed && origin.local))
     if (!right || !usable) throw refused(`${appKey}\0${origin.address}`)
     const { token, issued } = newPair(app, now() + options.lifeMilliseconds)
-    await records.tokens.add(token)
+    options.countRequest(app.corporationId)
+    try {
+      await records.tokens.add(token)
+    } catch (error) {
+      if (!isReadOnly(error)) throw error
+      // Callers take a token for every call: without one, links that need no write would be out of reach as well.
+      known.set(token.tokenHash, token)
+    }
     return issued
   }
 
@@ -129,6 +147,11 @@ export function accessTokens(options: AccessTokensOptions) {
 /** As appSecurity is kept: it has 256 bits of chance, so one keyed hash is as good as a slow one. */
 export function secretHash(pepper: Buffer, secret: string): string {
   return createHmac('sha256', pepper).update(secret).digest('base64url')
+}
+
+/** Then a token lives in this process alone. */
+function isReadOnly(error: unknown): boolean {
+  return error instanceof Failure && (error.code === 'ReadOnly' || error.code === 'StorageFull')
 }
 
 const NO_HASH = '-'.repeat(43)

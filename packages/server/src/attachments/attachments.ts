@@ -4,6 +4,7 @@ import type { BlobStore } from '../blobs/blob-store.ts'
 import { Failure } from '../errors.ts'
 import type { AttachmentRecord, AttachmentRecords } from '../records/record-store.ts'
 import type { Caller } from './access-tokens.ts'
+import type { Admission } from './admission.ts'
 import { contentTypeOf } from './content-type.ts'
 import { type Digest, digestPass } from './digest.ts'
 import type { directLinks } from './direct-links.ts'
@@ -17,6 +18,10 @@ export interface AttachmentsOptions extends LinkPlace {
   credentials: LinkCredentials
   /** Addresses of the store itself, which go before ours. */
   direct: ReturnType<typeof directLinks> | undefined
+  /** Lets an upload begin, or refuses it. */
+  admit(caller: Caller): Promise<Admission>
+  /** Counts links that are asked for; throws where there were too many. */
+  countLinks(corporationId: string, count: number): void
   now(): number
   maxUploadBytes: number
   maxItems: number
@@ -47,13 +52,18 @@ export function attachments(options: AttachmentsOptions) {
   /** Durable before it resolves; nothing is left of a file that is refused. */
   async function upload(file: IncomingFile, caller: Caller): Promise<AttachmentRecord> {
     const blobId = newBlobId()
-    const pass = await digestPass()
-    await blobs.put(blobId, taken(file, pass, options.maxUploadBytes))
-    const fileName = await file.name
-    const record = await describe({ fileName, blobId, digest: pass.result(), corporationId: caller.corporationId })
-    // When this fails the blob stays: whether the row was written may be unknown, and a row without its blob is a loss.
-    await records.add(record)
-    return record
+    const admission = await options.admit(caller)
+    try {
+      const pass = await digestPass()
+      await blobs.put(blobId, taken(file, { pass, admission, maxBytes: options.maxUploadBytes }))
+      const fileName = await file.name
+      const record = await describe({ fileName, blobId, digest: pass.result(), corporationId: caller.corporationId })
+      // When this fails the blob stays: whether the row was written may be unknown, and a row without its blob is a loss.
+      await records.add(record)
+      return record
+    } finally {
+      admission.close()
+    }
   }
 
   async function describe(found: {
@@ -66,7 +76,8 @@ export function attachments(options: AttachmentsOptions) {
     const { head, ...digests } = digest
     const contentType = await contentTypeOf(head, fileName)
     const key = objectKey(crypto.randomUUID(), fileName)
-    return { fileId: newFileId(now()), corporationId, key, fileName, blobId, ...digests, contentType, createdAt: now() }
+    const facts = { corporationId, key, fileName, blobId, ...digests, contentType, createdAt: now(), linkEpoch: 0 }
+    return { fileId: newFileId(now()), ...facts }
   }
 
   /** In the order asked; what is unknown, another corporation's, or no true pair of id and key is left out. */
@@ -77,20 +88,26 @@ export function attachments(options: AttachmentsOptions) {
 
   /** The same for what has limits of its own. */
   async function unlimitedLinks(asked: readonly DownloadRequest[], caller: Caller): Promise<DownloadLink[]> {
+    options.countLinks(caller.corporationId, asked.length)
     const found = await lookUp(asked)
     const signer = await options.credentials.signerOf(caller.corporationId)
     // Rounded up: a link never lives shorter than was asked.
     const start = Math.ceil(now() / 1000)
     const answer: DownloadLink[] = []
+    const lives: number[] = []
     for (const [index, { id, key, expiration }] of asked.entries()) {
       // Signing is work for the CPU alone: others get their turn in between.
       if (index % LINKS_AT_A_TIME === LINKS_AT_A_TIME - 1) await new Promise(setImmediate)
       const record = found.get(id)
       if (record === undefined || record.key !== key || record.corporationId !== caller.corporationId) continue
-      const { url, thumbUrl } = sign(signer, key, start + expiration)
+      const { url, thumbUrl } = sign(signer, record, start + expiration)
       const link = { id, key, url, thumbUrl }
       answer.push(options.direct ? { ...link, ...(await options.direct(record, start + expiration)) } : link)
+      lives.push(expiration)
     }
+    const [first = 0] = lives
+    const expiration = lives.every((life) => life === first) ? first : lives
+    if (answer.length > 0) caller.issued?.({ files: answer.map(({ id }) => id), expiration })
     return answer
   }
 
@@ -168,21 +185,25 @@ export function attachments(options: AttachmentsOptions) {
   }
 }
 
-/** The bytes of a file on their way into the store. Ends only when its name has proved good, so that a bad one stores nothing. */
-async function* taken(
-  file: IncomingFile,
-  pass: { update(chunk: Uint8Array): void },
-  maxBytes: number,
-): AsyncGenerator<Uint8Array> {
+interface Taking {
+  pass: { update(chunk: Uint8Array): void }
+  admission: Admission
+  maxBytes: number
+}
+
+/** The bytes of a file on their way into the store. Ends only when it has proved good, name and all, so that a bad one stores nothing. */
+async function* taken(file: IncomingFile, { pass, admission, maxBytes }: Taking): AsyncGenerator<Uint8Array> {
   let size = 0
   for await (const chunk of file.body) {
     size += chunk.length
     if (size > maxBytes) throw new Failure('FileTooLarge', { message: `上传附件大小不可超过${sizeInMb(maxBytes)}` })
     pass.update(chunk)
+    if (admission.update) await admission.update(chunk)
     yield chunk
   }
   const fault = faultOfName(await file.name)
   if (fault !== undefined) throw new Failure('InvalidName', { details: [{ path: 'name', message: fault }] })
+  await admission.complete(size)
 }
 
 function sizeInMb(bytes: number): string {

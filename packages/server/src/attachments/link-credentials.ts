@@ -123,9 +123,18 @@ export async function linkCredentials(options: LinkCredentialsOptions): Promise<
   }
 }
 
-/** Makes the first generation where there is none; with `graceMilliseconds` the earlier ones go on that long. */
+/** Makes the first generation where there is none. */
+export async function ensureLinkKey(records: LinkRecords, now: number): Promise<void> {
+  await records.ensureKey(newSalt(), now)
+}
+
+/** Makes one more generation; with `graceMilliseconds` the earlier ones go on that long. */
 export async function rotateLinkKey(records: LinkRecords, now: number, graceMilliseconds = 0): Promise<void> {
-  await records.rotateKey(randomBytes(32).toString('hex'), now, now + graceMilliseconds)
+  await records.rotateKey(newSalt(), now, now + graceMilliseconds)
+}
+
+function newSalt(): string {
+  return randomBytes(32).toString('hex')
 }
 
 interface Generation {

@@ -14,6 +14,15 @@ export interface LinkPair {
   thumbUrl: string
 }
 
+/** The attachment that a link leads to, and how often its links were revoked. */
+export interface LinkTarget {
+  key: string
+  linkEpoch: number
+}
+
+/** Named and signed by links of an attachment whose links were revoked; the others look as the seed has them. */
+export const EPOCH = 'x-oss-attache-epoch'
+
 export const THUMBNAIL = 'image/resize,w_120,h_120'
 const THUMBNAIL_ENCODED = encodeValue(THUMBNAIL)
 
@@ -25,7 +34,8 @@ interface Template {
 }
 
 /**
- * Signs pairs of links as the seed lays them out: `Expires, OSSAccessKeyId, Signature, [x-oss-process], security-token`.
+ * Signs pairs of links as the seed lays them out: `Expires, OSSAccessKeyId, Signature, [x-oss-process], security-token`,
+ * with the epoch, where there is one, before the last.
  * The text signed is that of `stringToSignV1` for a GET without headers, written out for speed; a test holds them together.
  */
 export function linkSigner({ bucket, linkUrl }: LinkPlace) {
@@ -53,18 +63,19 @@ export function linkSigner({ bucket, linkUrl }: LinkPlace) {
     return address
   }
 
-  return (signer: Signer, key: string, expires: number): LinkPair => {
+  return (signer: Signer, { key, linkEpoch }: LinkTarget, expires: number): LinkPair => {
     const { query, token, signedToken } = templateOf(signer)
+    const epoch = linkEpoch === 0 ? '' : `&${EPOCH}=${linkEpoch}`
+    const rest = epoch + token
     const text = `GET\n\n\n${expires}\n/${bucket}/${key}`
-    const original = signV1(signer.hmacSha1, token === '' ? text : text + signedToken)
-    const thumbnail = signV1(
-      signer.hmacSha1,
-      `${text}${signedToken}${token === '' ? '' : '&'}x-oss-process=${THUMBNAIL}`,
-    )
+    // Names in their order: security-token, x-oss-attache-epoch, x-oss-process.
+    const signed = token === '' ? `?${epoch.slice(1)}` : signedToken + epoch
+    const original = signV1(signer.hmacSha1, rest === '' ? text : text + signed)
+    const thumbnail = signV1(signer.hmacSha1, `${text}${signed}${rest === '' ? '' : '&'}x-oss-process=${THUMBNAIL}`)
     const start = `${addressOf(key)}?Expires=${expires}${query}`
     return {
-      url: `${start}${encodeURIComponent(original)}${token}`,
-      thumbUrl: `${start}${encodeURIComponent(thumbnail)}&x-oss-process=${THUMBNAIL_ENCODED}${token}`,
+      url: `${start}${encodeURIComponent(original)}${rest}`,
+      thumbUrl: `${start}${encodeURIComponent(thumbnail)}&x-oss-process=${THUMBNAIL_ENCODED}${rest}`,
     }
   }
 }

@@ -48,6 +48,7 @@ interface OssFailureEntry {
 
 export const OSS_FAILURES = {
   Expired: { status: 403, wireCode: 'AccessDenied', message: 'Request has expired.', ec: '0002-00000069' },
+  LinkRevoked: { status: 403, wireCode: 'AccessDenied', message: 'The link has been revoked.' },
   InvalidExpires: {
     status: 403,
     wireCode: 'AccessDenied',
@@ -128,6 +129,7 @@ export const OSS_FAILURES = {
     wireCode: 'ServiceUnavailable',
     message: 'Image processing is busy. Please reduce your request rate and try again.',
   },
+  QpsLimitExceeded: { status: 503, message: 'Please reduce your request rate.' },
   ServiceUnavailable: { status: 503, message: 'The service is temporarily unavailable. Please try again.' },
   NotImplemented: { status: 400, message: 'A parameter you provided implies functionality that is not implemented.' },
   InternalError: { status: 500, message: 'We encountered an internal error. Please try again.' },

@@ -24,6 +24,7 @@ export function accessTokenRoutes(app: FastifyInstance, { tokens, publicUrl }: A
   app.post(PATHS.getAccessToken, async (request) => {
     const { body } = request
     if (!credentials.Check(body)) throw new Failure('InvalidSecret')
+    request.trail.claimedAppKey = body.appKey
     return answerOf(await tokens.issue(body.appKey, body.appSecurity, originOf(request)))
   })
 

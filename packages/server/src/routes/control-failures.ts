@@ -4,8 +4,8 @@ import { Failure, type FailureCode } from '../errors.ts'
 import { passOverBody } from './unread-body.ts'
 
 export interface FailureWitness {
-  /** Counts a refusal by its code. */
-  refused(code: string): void
+  /** Hears of each refusal by its code. */
+  refused(code: string, request: FastifyRequest, detail?: string): void
 }
 
 // What Fastify itself throws before a handler runs, in our words.
@@ -24,7 +24,7 @@ export function renderControlFailures(app: FastifyInstance, witness: FailureWitn
     passOverBody(request.raw)
     const failure = failureOf(error)
     if (failure === undefined) {
-      witness.refused('Fault')
+      witness.refused('Fault', request)
       request.log.error({ err: error }, 'fault')
       return reply.code(500).send(bodyOf(500, `服务器内部错误，请联系管理员并提供请求编号 ${request.id}`))
     }
@@ -62,7 +62,7 @@ function failureOf(error: FastifyError | Failure): Failure | undefined {
 }
 
 function sendFailure(failure: Failure, reply: FastifyReply, { refused }: FailureWitness): FastifyReply {
-  refused(failure.code)
+  refused(failure.code, reply.request, failure.details?.[0]?.message)
   if (failure.retryAfterSeconds !== undefined) reply.header('retry-after', failure.retryAfterSeconds)
   return reply.code(failure.status).send(failureBody(failure))
 }

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { Compile } from 'typebox/compile'
 import type { Caller } from '../attachments/access-tokens.ts'
 import { Failure } from '../errors.ts'
+import { auditedCaller } from './audit-trail.ts'
 
 export interface DocumentAttachmentsDeps {
   attachmentsOf(flowIds: readonly string[], caller: Caller): Promise<DocumentAttachments[]>
@@ -12,7 +13,8 @@ export interface DocumentAttachmentsDeps {
 export function documentAttachmentsRoute(app: FastifyInstance, { attachmentsOf }: DocumentAttachmentsDeps): void {
   const isRequest = Compile(DocumentAttachmentsRequest)
 
-  app.post(PATHS.documentAttachments, async ({ body, caller }) => {
+  app.post(PATHS.documentAttachments, async (request) => {
+    const { body } = request
     if (typeof body !== 'object' || body === null || Array.isArray(body))
       throw new Failure('InvalidJson', { details: [{ path: '', message: '请求体必须为对象' }] })
     if (!isRequest.Check(body)) {
@@ -21,6 +23,6 @@ export function documentAttachmentsRoute(app: FastifyInstance, { attachmentsOf }
     }
     if (body.flowIds.length > MAX_LISTED_DOCUMENTS)
       throw new Failure('TooManyItems', { message: `单次请求的单据数量不能超过${MAX_LISTED_DOCUMENTS}` })
-    return { items: await attachmentsOf(body.flowIds, caller) }
+    return { items: await attachmentsOf(body.flowIds, auditedCaller(request)) }
   })
 }

@@ -9,6 +9,7 @@ import type { FastifyInstance } from 'fastify'
 import { Compile } from 'typebox/compile'
 import type { Caller } from '../attachments/access-tokens.ts'
 import { Failure, type FailureDetail } from '../errors.ts'
+import { auditedCaller } from './audit-trail.ts'
 
 export interface DownloadUrlsDeps {
   attachments: { links(asked: readonly DownloadRequest[], caller: Caller): Promise<DownloadLink[]> }
@@ -26,7 +27,7 @@ export function downloadUrlsRoute(app: FastifyInstance, { attachments, maxItems 
     if (!Array.isArray(body)) throw new Failure('InvalidJson', { details: [{ path: '', message: '请求体必须为数组' }] })
     if (body.length > maxItems) throw new Failure('TooManyItems', { message: `单次请求的附件数量不能超过${maxItems}` })
     if (!requests.Check(body)) throw invalidItems(requests.Errors(body))
-    const links = await attachments.links(body, request.caller)
+    const links = await attachments.links(body, auditedCaller(request))
     // Encoded once: a long string would be walked again for its length and again when it is written.
     return reply.type('application/json; charset=utf-8').send(Buffer.from(JSON.stringify(links)))
   })

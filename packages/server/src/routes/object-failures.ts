@@ -15,7 +15,7 @@ export function renderObjectFailures(app: FastifyInstance, { witness, now }: Obj
   app.setErrorHandler((error: Error, request, reply) => {
     passOverBody(request.raw)
     const failure = failureOf(error)
-    witness.refused(failure.code)
+    witness.refused(failure.code, request)
     if (failure.status === 500) request.log.error({ err: error }, 'fault')
     if (reply.raw.headersSent) return reply.raw.destroy()
     for (const name of [

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Signer } from '../attachments/link-credentials.ts'
+import { EPOCH } from '../attachments/links.ts'
 import type { BlobBody, ByteRange } from '../blobs/blob-store.ts'
 import { conditionOf, rangeApplies, type Validators } from '../http/conditional.ts'
 import { rangeOf } from '../http/range.ts'
@@ -11,6 +12,7 @@ import { isSubResource } from '../oss/signature.ts'
 import type { AttachmentRecord } from '../records/record-store.ts'
 import { acceleratedPath, addressAtStore, type Delivery, sendRedirect } from './object-delivery.ts'
 import { inBytes, linkHeaders, overridesOf, recordHeaders } from './object-headers.ts'
+import { OBJECT_PATH } from './object-path.ts'
 
 export interface ObjectsDeps {
   attachments: {
@@ -19,6 +21,8 @@ export interface ObjectsDeps {
   }
   contents: { read(record: AttachmentRecord, range: ByteRange): Promise<BlobBody | undefined> }
   credentials: { signingKey(accessKeyId: string, securityToken: string | undefined): Promise<Signer> }
+  /** Seconds to wait where a corporation asked for too many thumbnails. */
+  quotas: { thumbnail(corporationId: string): number | undefined }
   thumbnails: { render(source: ThumbnailSource, process: string): Promise<RenderedImage> }
   delivery: Delivery
   now(): number
@@ -27,9 +31,6 @@ export interface ObjectsDeps {
   strict: boolean
   rangeBehaviour: 'rfc' | 'oss'
 }
-
-/** What every URL that is no control-plane path is rewritten to; the raw one stays in `originalUrl`. */
-export const OBJECT_PATH = '/object'
 
 /** The data plane: signed GET and HEAD of attachments, in the manner of OSS. */
 export function objectsRoute(app: FastifyInstance, deps: ObjectsDeps): void {
@@ -47,7 +48,10 @@ export function objectsRoute(app: FastifyInstance, deps: ObjectsDeps): void {
         signingKey: deps.credentials.signingKey,
       },
     )
+    request.trail.asked = asked
     const record = await recordFor(asked, method, deps)
+    request.trail.record = record
+    refuseRevoked(asked, record)
     if (asked.query.has('x-oss-process')) return sendProcessed({ request, reply, asked, record, deps })
     return sendOriginal({ request, reply, asked, record, deps })
   })
@@ -82,11 +86,16 @@ async function recordFor(
   return record
 }
 
+/** A request signed in its header is no link that was given away: whoever makes it holds the pair. */
+function refuseRevoked({ query, expiresAt }: Authenticated, { linkEpoch }: AttachmentRecord): void {
+  if (expiresAt !== undefined && (query.get(EPOCH) ?? '0') !== String(linkEpoch)) throw new OssFailure('LinkRevoked')
+}
+
 // A restriction that we would not honour, such as x-oss-ac-source-ip, is refused rather than passed over.
 const SERVED = new Set(
   `security-token x-oss-process x-oss-security-token x-oss-credential x-oss-date x-oss-expires x-oss-additional-headers
   x-oss-traffic-limit x-oss-request-payer response-content-type response-content-language response-expires response-cache-control
-  response-content-disposition response-content-encoding objectMeta`.split(/\s+/),
+  response-content-disposition response-content-encoding objectMeta ${EPOCH}`.split(/\s+/),
 )
 
 async function sendOriginal({ request, reply, asked, record, deps }: Exchange): Promise<FastifyReply> {
@@ -140,6 +149,8 @@ function sendBody(reply: FastifyReply, body: BlobBody): FastifyReply {
 
 async function sendProcessed({ request, reply, asked, record, deps }: Exchange): Promise<FastifyReply> {
   const validators = { etag: `"${record.md5.toUpperCase()}"`, lastModifiedMs: record.createdAt }
+  const retryAfterSeconds = deps.quotas.thumbnail(record.corporationId)
+  if (retryAfterSeconds !== undefined) throw new OssFailure('QpsLimitExceeded', { retryAfterSeconds })
   const image = await deps.thumbnails.render(record, asked.query.get('x-oss-process') ?? '')
   reply
     .headers(linkHeaders(asked, deps.now()))

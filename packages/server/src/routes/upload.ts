@@ -19,7 +19,9 @@ export function uploadRoute(app: FastifyInstance, { attachments, maxUploadBytes 
     const length = Number(request.headers['content-length'] ?? 0)
     if (length > 2 * maxUploadBytes + FORM_BYTES) throw new Failure('BodyTooLarge')
     const form = readUploadForm(request.raw)
-    const { key, fileId, fileName, size } = await form.take((file) => attachments.upload(file, request.caller))
+    const record = await form.take((file) => attachments.upload(file, request.caller))
+    request.trail.uploaded = record
+    const { key, fileId, fileName, size } = record
     return { value: { key, fileId, fileName, empty: size === 0 } }
   })
 }
