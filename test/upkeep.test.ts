@@ -1,0 +1,124 @@
+/** What keeps data well: verify, gc, backup while the server writes, restore. */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, open, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { type Attache, bytesOf, type Ref, startAttache } from './server.ts'
+import { done, verb } from './verbs.ts'
+
+let attache: Attache
+let directory: string
+const files = new Map<string, Buffer<ArrayBuffer>>()
+const refs: Ref[] = []
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'attache-upkeep-'))
+  attache = await startAttache({ data: join(directory, 'data') })
+  for (let count = 0; count < 60; count++) await uploadOne()
+})
+after(async () => {
+  await attache.stop()
+  await rm(directory, { recursive: true, force: true })
+})
+
+async function uploadOne(): Promise<void> {
+  const bytes = randomBytes(1 + (files.size % 7) * 20_000)
+  const { fileId, key } = await attache.upload(`文件 ${files.size}.bin`, bytes)
+  files.set(fileId, bytes)
+  refs.push({ id: fileId, key, expiration: 600 })
+}
+
+async function blobsOf(data: string): Promise<string[]> {
+  const names = await readdir(join(data, 'blobs'), { recursive: true, withFileTypes: true })
+  return names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+}
+
+test('a backup that is made while uploads go on holds every record with its bytes, and starts as it is', async () => {
+  const to = join(directory, 'backup')
+  const going = { on: true }
+  const load = (async () => {
+    while (going.on) await uploadOne()
+  })()
+  const before = files.size
+  const said = await done(['backup', '--to', to], attache.data)
+  going.on = false
+  await load
+  const [, count = ''] = /^(\d+) attachments/.exec(said) ?? []
+  assert.ok(Number(count) >= before && Number(count) <= files.size, said)
+  assert.equal((await stat(join(to, 'root.secret'))).mode & 0o777, 0o600)
+
+  // A second one copies only what is new, and leaves out what was removed.
+  const [gone] = refs
+  assert.ok(gone)
+  await done(['attachment', 'remove', gone.id], attache.data)
+  refs.shift()
+  const again = await done(['backup', '--to', to], attache.data)
+  assert.match(again, new RegExp(`^${refs.length} attachments, ${refs.length + 1 - Number(count)} copied`))
+  assert.equal((await blobsOf(to)).length, refs.length)
+
+  const data = join(directory, 'restored')
+  const restored = await done(['restore', '--from', to], data)
+  assert.match(restored, new RegExp(`^all ${refs.length} attachments`))
+  const links = await attache.links(refs)
+  const other = await startAttache({ data })
+  // Links of the first server work at the second: the secret came along.
+  for (const { id, url } of links) {
+    const answer = await fetch(url.replace(attache.url, other.url))
+    assert.equal(answer.status, 200)
+    assert.ok((await bytesOf(answer)).equals(files.get(id) as Buffer), id)
+  }
+  await other.stop()
+})
+
+test('restore refuses a directory that holds something, and one that is no backup', async () => {
+  const full = await verb(['restore', '--from', join(directory, 'backup')], { env: { ATTACHE_DATA: attache.data } })
+  assert.deepEqual([full.code, full.stdout], [2, ''])
+  assert.match(full.stderr, /is not empty/)
+  const env = { ATTACHE_DATA: join(directory, 'none') }
+  assert.equal((await verb(['restore', '--from', tmpdir()], { env })).code, 2)
+})
+
+test('verify finds each of 50 planted flips, cuts and losses, and no other', async () => {
+  const data = join(directory, 'restored')
+  const blobs = await blobsOf(data)
+  const planted = blobs.sort().slice(0, 50)
+  for (const [index, path] of planted.entries()) {
+    if (index % 3 === 0) await rm(path)
+    else if (index % 3 === 1) await truncate(path, (await stat(path)).size - 1)
+    else await flip(path)
+  }
+  const { code, stdout } = await verb(['verify', '--json'], { env: { ATTACHE_DATA: data } })
+  assert.equal(code, 1)
+  const report = JSON.parse(stdout) as { attachments: number; faulty: { fault: string }[] }
+  assert.equal(report.attachments, blobs.length)
+  const faults = Object.groupBy(report.faulty, ({ fault }) => fault)
+  assert.deepEqual(
+    [faults['missing']?.length, faults['short']?.length, faults['changed']?.length, report.faulty.length],
+    [17, 17, 16, 50],
+  )
+  assert.match(await done(['verify'], attache.data), /^all \d+ attachments/)
+})
+
+test('gc removes what no record names once it is an hour old, and only when told to', async () => {
+  const blobs = join(attache.data, 'blobs', 'ab')
+  const [old, young] = ['ab'.repeat(16), `${'ab'.repeat(15)}cd`]
+  for (const name of [old, young]) await writeFile(join(blobs, name), 'left')
+  const hourAgo = Date.now() / 1000 - 3601
+  await utimes(join(blobs, old), hourAgo, hourAgo)
+  for (const path of await blobsOf(attache.data)) if (!path.endsWith(young)) await utimes(path, hourAgo, hourAgo)
+  assert.match(await done(['gc'], attache.data), /^would remove .*: 1 blobs, 4 bytes/)
+  assert.match(await done(['gc', '--remove'], attache.data), /^removed: 1 blobs, 4 bytes/)
+  assert.match(await done(['gc', '--remove'], attache.data), /^removed: 0 blobs/)
+  assert.equal((await stat(join(blobs, young))).size, 4)
+  assert.match(await done(['verify'], attache.data), /^all \d+ attachments/)
+})
+
+async function flip(path: string): Promise<void> {
+  const handle = await open(path, 'r+')
+  const byte = Buffer.alloc(1)
+  await handle.read(byte, 0, 1, 0)
+  byte[0] = (byte[0] ?? 0) ^ 1
+  await handle.write(byte, 0, 1, 0)
+  await handle.close()
+}
