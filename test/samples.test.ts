@@ -15,6 +15,7 @@ import { DOWNLOAD_URLS, environment, startAttache } from './server.ts'
 const SAMPLES = join(import.meta.dirname, '../samples')
 const NAME = "发票 1+1 100%'.pdf"
 const LIMIT_MS = 60_000
+const MOST_LINES = 120
 
 interface Sample {
   name: string
@@ -114,6 +115,17 @@ for (const sample of ALL) {
 }
 
 test('csharp/Program.cs', (t) => t.skip('not run: no .NET SDK here'))
+
+test(`each sample is shorter than ${MOST_LINES} lines, comments and all`, async (t) => {
+  const lengths = [...ALL.map(({ name }) => name), 'csharp/Program.cs'].map(async (name) => {
+    const text = await readFile(join(SAMPLES, name), 'utf8')
+    return { name, lines: text.split('\n').length - 1 }
+  })
+  const counted = await Promise.all(lengths)
+  t.diagnostic(counted.map(({ name, lines }) => `${name} ${lines}`).join(', '))
+  const tooLong = counted.filter(({ lines }) => lines >= MOST_LINES)
+  assert.deepEqual(tooLong, [])
+})
 
 /** On a machine for the whole run a missing language is a mistake of that machine's recipe. */
 async function canRun({ name, probe: [program, ...args], packages }: Sample, t: TestContext): Promise<boolean> {

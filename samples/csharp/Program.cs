@@ -40,24 +40,22 @@ async Task RunAsync(string path)
     var uploaded = (await CallAsync("/v2/attachment/upload?" + token, form)).GetProperty("value");
 
     // The vendor's own service wants the fields of your template as well.
-    var (key, fileId) = (Text(uploaded, "key"), Text(uploaded, "fileId"));
-    var attachment = new { key, fileId, fileName = Text(uploaded, "fileName") };
-    var document = new { form = new { title = "C#", attachments = new[] { attachment } } };
+    var (key, fileId, fileName) = (Text(uploaded, "key"), Text(uploaded, "fileId"), Text(uploaded, "fileName"));
+    var document = new { form = new { title = "C#", attachments = new[] { new { key, fileId, fileName } } } };
     var saved = await CallAsync("/v2.2/flow/data?isCommit=false&" + token, JsonContent.Create(document));
     var code = Uri.EscapeDataString(Text(saved.GetProperty("flow").GetProperty("form"), "code"));
     var found = await CallAsync($"/v1.1/flowDetails/byCode?code={code}&{token}", null);
 
     foreach (var one in found.GetProperty("value").GetProperty("form").GetProperty("attachments").EnumerateArray())
     {
-        var fileName = Path.GetFileName(Text(one, "fileName")); // only its last part becomes a name here
+        var saveAs = Path.GetFileName(Text(one, "fileName")); // only its last part becomes a name here
         var items = new[] { new { id = Text(one, "fileId"), key = Text(one, "key"), expiration = 600 } };
         var links = await CallAsync("/v2/attachment/downloadurls?" + token, JsonContent.Create(items));
-        if (links.GetArrayLength() == 0) throw new Failure($"no link for {fileName}: unknown, removed or not yours");
-        await DownloadAsync(Text(links[0], "url"), Path.Combine("downloads", fileName));
+        if (links.GetArrayLength() == 0) throw new Failure($"no link for {saveAs}: unknown, removed or not yours");
+        await DownloadAsync(Text(links[0], "url"), Path.Combine("downloads", saveAs));
     }
 }
 
-// A GET where there is no body.
 async Task<JsonElement> CallAsync(string path, HttpContent? body)
 {
     var address = new Uri(Setting("ATTACHE_URL").TrimEnd('/') + "/api/openapi" + path);
@@ -103,10 +101,9 @@ async Task DownloadAsync(string link, string path)
             await hashing.FlushFinalBlockAsync();
         }
         var (digest, size) = (md5.Hash!, new FileInfo(part).Length);
-        var promised = response.Content.Headers.ContentLength;
-        if (size != promised) throw new Failure($"{path}: {size} bytes came, not {promised}");
-        var given = response.Content.Headers.ContentMD5;
-        if (given is null || !given.SequenceEqual(digest)) throw new Failure($"{path}: not the MD5 of Content-MD5");
+        var promised = response.Content.Headers;
+        if (size != promised.ContentLength || !digest.SequenceEqual(promised.ContentMD5 ?? []))
+            throw new Failure($"{path}: {size} bytes came, not those of Content-Length and Content-MD5");
         File.Move(part, path, overwrite: true);
         Console.WriteLine($"ok {Path.GetFileName(path)} {size} {Convert.ToHexString(digest).ToLowerInvariant()}");
     }

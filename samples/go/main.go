@@ -22,12 +22,11 @@ import (
 )
 
 type object map[string]any
+type value[T any] struct{ Value T }
 type attachment struct{ Key, FileID, FileName string }
-type document struct {
-	Form struct {
-		Code        string
-		Attachments []attachment
-	}
+type form struct {
+	Code        string
+	Attachments []attachment
 }
 
 // Without compression on the way, so that Content-Length is that of the file.
@@ -40,7 +39,7 @@ func main() {
 	}
 	api, name := strings.TrimRight(os.Getenv("ATTACHE_URL"), "/")+"/api/openapi", filepath.Base(os.Args[1])
 	pair := object{"appKey": os.Getenv("ATTACHE_APP_KEY"), "appSecurity": os.Getenv("ATTACHE_APP_SECURITY")}
-	granted := post[struct{ Value struct{ AccessToken string } }](api+"/v1/auth/getAccessToken", pair)
+	granted := post[value[struct{ AccessToken string }]](api+"/v1/auth/getAccessToken", pair)
 	token := "accessToken=" + url.QueryEscape(granted.Value.AccessToken)
 
 	content, err := os.ReadFile(os.Args[1]) // in memory: the service takes 30 MiB at most
@@ -51,15 +50,14 @@ func main() {
 	part, _ := writer.CreateFormFile("file", name)
 	_, _ = part.Write(content)
 	_ = writer.Close()
-	contentType := writer.FormDataContentType()
-	sent := read[struct{ Value attachment }](client.Post(api+"/v2/attachment/upload?"+token, contentType, body)).Value
+	sent := read[value[attachment]](client.Post(api+"/v2/attachment/upload?"+token, writer.FormDataContentType(), body)).Value
 
 	// The vendor's own service wants the fields of your template as well.
 	attachments := []object{{"key": sent.Key, "fileId": sent.FileID, "fileName": sent.FileName}}
-	form := object{"form": object{"title": "Go", "attachments": attachments}}
-	saved := post[struct{ Flow document }](api+"/v2.2/flow/data?isCommit=false&"+token, form)
+	document := object{"form": object{"title": "Go", "attachments": attachments}}
+	saved := post[struct{ Flow struct{ Form form } }](api+"/v2.2/flow/data?isCommit=false&"+token, document)
 	code := "&code=" + url.QueryEscape(saved.Flow.Form.Code)
-	found := read[struct{ Value document }](client.Get(api + "/v1.1/flowDetails/byCode?" + token + code))
+	found := read[value[struct{ Form form }]](client.Get(api + "/v1.1/flowDetails/byCode?" + token + code))
 
 	for _, one := range found.Value.Form.Attachments {
 		item := object{"id": one.FileID, "key": one.Key, "expiration": 600}
@@ -73,54 +71,41 @@ func main() {
 
 // download saves the file whole and checked, or not at all. The link goes as it came: it is signed.
 func download(link, path string) {
-	response := opened(client.Get(link))
-	defer response.Body.Close()
+	response, content := answer(client.Get(link))
+	hash := md5.Sum(content)
+	digest, promised := base64.StdEncoding.EncodeToString(hash[:]), response.Header.Get("Content-MD5")
+	if int64(len(content)) != response.ContentLength || digest != promised {
+		check(fmt.Errorf("%s: %d bytes of MD5 %s came, not of %s", path, len(content), digest, promised))
+	}
 	check(os.MkdirAll(filepath.Dir(path), 0o755))
-	part, err := os.Create(path + ".part")
-	check(err)
-	hash := md5.New()
-	size, err := io.Copy(io.MultiWriter(part, hash), response.Body)
-	if closed := part.Close(); err == nil {
-		err = closed
-	}
-	digest := base64.StdEncoding.EncodeToString(hash.Sum(nil))
-	length, promised := response.ContentLength, response.Header.Get("Content-MD5")
-	if err == nil && (size != length || digest != promised) {
-		err = fmt.Errorf("%s: %d bytes of MD5 %s came, not %d of %s", path, size, digest, length, promised)
-	}
-	if err != nil {
-		_ = os.Remove(part.Name())
-	}
-	check(err)
-	check(os.Rename(part.Name(), path))
-	fmt.Printf("ok %s %d %x\n", filepath.Base(path), size, hash.Sum(nil))
+	check(os.WriteFile(path+".part", content, 0o644))
+	check(os.Rename(path+".part", path))
+	fmt.Printf("ok %s %d %x\n", filepath.Base(path), len(content), hash)
 }
 
 func post[T any](address string, body any) T {
-	text, err := json.Marshal(body)
-	check(err)
+	text, _ := json.Marshal(body) // maps and strings never fail
 	return read[T](client.Post(address, "application/json", bytes.NewReader(text)))
 }
 
 func read[T any](response *http.Response, err error) (out T) {
-	response = opened(response, err)
-	defer response.Body.Close()
-	check(json.NewDecoder(response.Body).Decode(&out))
+	_, content := answer(response, err)
+	check(json.Unmarshal(content, &out))
 	return out
 }
 
-// opened ends the program with the service's own words unless the status is 200; a proxy says them in plain text.
-func opened(response *http.Response, err error) *http.Response {
+// answer ends the program with the service's own words unless the status is 200; a proxy says them in plain text.
+func answer(response *http.Response, err error) (*http.Response, []byte) {
+	check(err)
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
 	check(err)
 	if response.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-		var failure struct{ ErrorMessage string }
-		if json.Unmarshal(text, &failure) == nil && failure.ErrorMessage != "" {
-			check(errors.New(failure.ErrorMessage))
-		}
-		check(fmt.Errorf("HTTP %d %.200s", response.StatusCode, text))
+		failure := struct{ ErrorMessage string }{fmt.Sprintf("HTTP %d %.200s", response.StatusCode, content)}
+		_ = json.Unmarshal(content, &failure)
+		check(errors.New(failure.ErrorMessage))
 	}
-	return response
+	return response, content
 }
 
 func check(err error) {

@@ -22,7 +22,8 @@ export async function planOf(document: DocumentValue, { code, directory, entries
     const names = { flowId: document.id, code, key, fileId, fileName }
     const known = entries.get(entryKey(names))
     if (known !== undefined && known.path !== '') {
-      plan.push(known)
+      const { reason: _ofLastTime, ...again } = known
+      plan.push(again)
       continue
     }
     const path = await freePath(safeFileName(fileName))

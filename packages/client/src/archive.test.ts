@@ -73,6 +73,7 @@ describe('an archive', () => {
     const second = await all(on.client.archive(code, on.directory))
     assert.deepEqual(second.map(({ status }) => status).sort(), ['kept', 'kept', 'kept', 'kept', 'saved', 'saved'])
     assert.equal(second.filter(({ resumedFrom = 0 }) => resumedFrom > 0).length, 1)
+    assert.ok(second.every(({ reason }) => reason === undefined))
     assert.ok(on.proxy.passed.some(({ headers }) => headers.range?.startsWith('bytes=')))
     assert.equal((await readdir(join(on.directory, code))).length, 6)
     assert.equal((await readManifest(on.directory)).size, 6)

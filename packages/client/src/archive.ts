@@ -3,8 +3,8 @@ import { planOf } from './archive-plan.ts'
 import type { Client } from './client.ts'
 import type { DownloadOptions } from './download.ts'
 import { type AttacheError, isAttacheError, isUnauthorized } from './errors.ts'
-import type { SavedFile } from './file-download.ts'
-import { type Manifest, type ManifestEntry, openManifest, readManifest, resultOf } from './manifest.ts'
+import { type FileDownload, forgetNote, type SavedFile, unheardFile } from './file-download.ts'
+import { entryKey, type Manifest, type ManifestEntry, openManifest, readManifest, resultOf } from './manifest.ts'
 import { inParallel } from './pool.ts'
 import type { AttachmentRef, DownloadLink } from './wire.ts'
 
@@ -31,7 +31,7 @@ export interface ArchivedFile extends Omit<ManifestEntry, 'status'> {
 
 export interface ArchiveDeps {
   client: Client
-  save(ref: AttachmentRef, path: string, options: DownloadOptions): Promise<SavedFile>
+  save(ref: AttachmentRef, file: FileDownload): Promise<SavedFile>
 }
 
 export interface ArchiveTarget {
@@ -56,8 +56,10 @@ export async function* archive(
     const wanted: ManifestEntry[] = []
     const plan = await planOf(document, { code, directory, entries: manifest.entries })
     for await (const { entry, kept } of inParallel(plan, pool, (planned) => checked(directory, planned))) {
-      if (kept) yield { ...entry, status: 'kept' }
-      else wanted.push({ ...entry, size: 0, sha256: '', status: 'started' })
+      if (kept) {
+        if (!dryRun) await onRecord(entry)
+        yield { ...entry, status: 'kept' }
+      } else wanted.push({ ...entry, size: 0, sha256: '', status: 'started' })
     }
     if (dryRun) return yield* wanted.map((entry) => ({ ...entry, status: 'planned' as const }))
     // Before the first byte, so that a later run knows whose each unfinished file is.
@@ -73,6 +75,13 @@ export async function* archive(
     await manifest.close()
   }
 
+  /** Of a run that ended between the name of a file and its line in the manifest, or just after that. */
+  async function onRecord(entry: ManifestEntry): Promise<void> {
+    const known = manifest.entries.get(entryKey(entry))
+    if (known?.status !== 'saved') await manifest.append([entry])
+    await forgetNote(join(directory, entry.path))
+  }
+
   async function fetched(
     { entry, link }: { entry: ManifestEntry; link: DownloadLink | undefined },
     stop: AbortSignal,
@@ -81,10 +90,10 @@ export async function* archive(
     try {
       const ref = link ?? entry
       const told: DownloadOptions = { signal: stop, onProgress: (received) => onProgress?.({ path, ...received }) }
-      const { size, sha256, resumedFrom } = await save(ref, join(directory, path), told)
-      const saved = { ...entry, size, sha256, status: 'saved' as const }
-      await manifest.append([saved])
-      return { ...saved, resumedFrom }
+      const savedAs = ({ size, sha256 }: SavedFile) => ({ ...entry, size, sha256, status: 'saved' as const })
+      const settled = (file: SavedFile) => manifest.append([savedAs(file)])
+      const file = await save(ref, { path: join(directory, path), options: told, settled })
+      return { ...savedAs(file), resumedFrom: file.resumedFrom }
     } catch (error) {
       if (stop.aborted || !isAttacheError(error) || isUnauthorized(error)) throw error
       const status = error.kind === 'not-found' ? ('missing' as const) : ('failed' as const)
@@ -101,5 +110,9 @@ async function unwritten(directory: string): Promise<Manifest> {
 }
 
 async function checked(directory: string, entry: ManifestEntry): Promise<{ entry: ManifestEntry; kept: boolean }> {
-  return { entry, kept: entry.status === 'saved' && (await resultOf(directory, entry)) === 'right' }
+  if (entry.status === 'saved') return { entry, kept: (await resultOf(directory, entry)) === 'right' }
+  const file = await unheardFile(entry, join(directory, entry.path))
+  if (file === undefined) return { entry, kept: false }
+  const { size, sha256 } = file
+  return { entry: { ...entry, size, sha256, status: 'saved' }, kept: true }
 }

@@ -80,13 +80,21 @@ export interface Digests {
   md5?: string
 }
 
-/** Throws `integrity` unless what came is what the server said it would send. */
-export function verify(came: Digests, { size, crc64, md5 }: ContentFacts): void {
-  const wrong = [
+export function isRight(came: Digests, facts: ContentFacts): boolean {
+  return differences(came, facts).length === 0
+}
+
+function differences(came: Digests, { size, crc64, md5 }: ContentFacts): string[] {
+  return [
     size !== undefined && size !== came.size && `${came.size} bytes instead of ${size}`,
     crc64 !== undefined && crc64 !== came.crc64 && `CRC-64 ${came.crc64} instead of ${crc64}`,
     md5 !== undefined && came.md5 !== undefined && md5 !== came.md5 && `MD5 ${came.md5} instead of ${md5}`,
   ].filter((sentence) => sentence !== false)
+}
+
+/** Throws `integrity` unless what came is what the server said it would send. */
+export function verify(came: Digests, facts: ContentFacts): void {
+  const wrong = differences(came, facts)
   if (wrong.length === 0) return
   throw new AttacheError(`the bytes are not the stored ones: ${wrong.join(', ')}`, {
     kind: 'integrity',

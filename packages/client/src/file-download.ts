@@ -2,7 +2,7 @@ import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isObject } from './answers.ts'
 import { type ClientParts, urlIn } from './client.ts'
-import { type ContentFacts, sameContents, verify } from './contents.ts'
+import { type ContentFacts, isRight, sameContents, verify } from './contents.ts'
 import type { DownloadOptions } from './download.ts'
 import { AttacheError, isIntegrityError } from './errors.ts'
 import { type FileDigests, fileDigests, isCode, readThrough, syncDirectory, writeAll } from './files.ts'
@@ -25,11 +25,16 @@ interface Begun {
   digests: FileDigests
 }
 
-interface Job {
-  follow: ClientParts['follow']
-  ref: AttachmentRef
+export interface FileDownload {
   path: string
   options: DownloadOptions
+  /** Hears of the file when it has its name; what tells of a file that nobody has heard of goes only then. */
+  settled?: (file: SavedFile) => Promise<void>
+}
+
+interface Job extends FileDownload {
+  follow: ClientParts['follow']
+  ref: AttachmentRef
 }
 
 // Two downloads into one `.part` would mix; other processes have to be kept apart by the caller.
@@ -42,7 +47,7 @@ const busy = new Set<string>()
 export async function downloadFile(
   follow: ClientParts['follow'],
   ref: AttachmentRef,
-  given: { path: string; options: DownloadOptions },
+  given: FileDownload,
 ): Promise<SavedFile> {
   const path = resolve(given.path)
   if (busy.has(path))
@@ -51,7 +56,7 @@ export async function downloadFile(
   try {
     await mkdir(dirname(path), { recursive: true })
     const begun = await begunAt(path, ref)
-    const job = { follow, ref, path, options: given.options }
+    const job = { ...given, follow, ref, path }
     try {
       return await receive(job, begun)
     } catch (error) {
@@ -69,7 +74,7 @@ export async function downloadFile(
   }
 }
 
-async function receive({ follow, ref, path, options }: Job, begun: Begun | undefined): Promise<SavedFile> {
+async function receive({ follow, ref, path, options, settled }: Job, begun: Begun | undefined): Promise<SavedFile> {
   let { at: position, facts, digests } = begun ?? { at: 0, facts: {}, digests: fileDigests() }
   const resumedFrom = { bytes: position }
   const file = await open(partOf(path), begun ? 'r+' : 'w')
@@ -99,12 +104,33 @@ async function receive({ follow, ref, path, options }: Job, begun: Begun | undef
     await file.sync()
     await file.close()
     await rename(partOf(path), path)
-    await rm(noteOf(path), { force: true })
     await syncDirectory(dirname(path))
-    return { path, size: came.size, sha256, resumedFrom: resumedFrom.bytes }
+    const saved = { path, size: came.size, sha256, resumedFrom: resumedFrom.bytes }
+    await settled?.(saved)
+    await forgetNote(path)
+    return saved
   } finally {
     await file.close().catch(() => {})
   }
+}
+
+/**
+ * A file that got its name in a run which ended before anybody heard of it. Known by the length and a digest that the server
+ * told when it was fetched; `undefined` when there is none, or nothing tells what it should be.
+ */
+export async function unheardFile(ref: AttachmentRef, path: string): Promise<SavedFile | undefined> {
+  const facts = await noted(path, ref)
+  if (facts === undefined || (facts.crc64 === undefined && facts.md5 === undefined)) return undefined
+  const digests = fileDigests()
+  if ((await readThrough(path, digests.update)) === undefined) return undefined
+  const { sha256, ...there } = digests.result()
+  const { size } = there
+  return isRight(there, facts) ? { path, size, sha256, resumedFrom: size } : undefined
+}
+
+/** For a file whose saving is on record. */
+export async function forgetNote(path: string): Promise<void> {
+  await rm(noteOf(path), { force: true })
 }
 
 /** What an earlier run left, read through once; `undefined` when it can't be used. */
@@ -117,7 +143,7 @@ async function begunAt(path: string, ref: AttachmentRef): Promise<Begun | undefi
 }
 
 async function note(path: string, ref: AttachmentRef, facts: ContentFacts): Promise<void> {
-  if (facts.etag === undefined || facts.size === undefined) return rm(noteOf(path), { force: true })
+  if (facts.etag === undefined || facts.size === undefined) return forgetNote(path)
   const known = await noted(path, ref)
   if (known !== undefined && sameContents(known, facts)) return
   await writeFile(noteOf(path), JSON.stringify({ id: idOf(ref), key: ref.key, facts }))
@@ -138,7 +164,7 @@ async function noted(path: string, ref: AttachmentRef): Promise<ContentFacts | u
 
 async function discard(path: string): Promise<void> {
   await rm(partOf(path), { force: true })
-  await rm(noteOf(path), { force: true })
+  await forgetNote(path)
 }
 
 function partOf(path: string): string {

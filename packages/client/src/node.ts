@@ -1,6 +1,6 @@
 import { openAsBlob } from 'node:fs'
 import { basename } from 'node:path'
-import { type ArchivedFile, type ArchiveOptions, archive } from './archive.ts'
+import { type ArchiveDeps, type ArchivedFile, type ArchiveOptions, archive } from './archive.ts'
 import { type Client, type ClientOptions, clientParts } from './client.ts'
 import type { DownloadOptions } from './download.ts'
 import { downloadFile, type SavedFile } from './file-download.ts'
@@ -26,14 +26,13 @@ export interface NodeClient extends Client {
 /** A client of one corporation's key pair, for Node. Opens nothing and asks nothing until it is used. */
 export function createClient(options: ClientOptions): NodeClient {
   const { client, follow } = clientParts(options)
-  const save: NodeClient['downloadFile'] = (ref, path, given = {}) =>
-    downloadFile(follow, ref, { path, options: given })
+  const save: ArchiveDeps['save'] = (ref, file) => downloadFile(follow, ref, file)
   return {
     ...client,
     async uploadFile(path, given = {}) {
       return client.upload(await openAsBlob(path), { name: basename(path), ...given })
     },
-    downloadFile: save,
+    downloadFile: (ref, path, given = {}) => save(ref, { path, options: given }),
     archive: (code, directory, given = {}) => archive({ client, save }, { code, directory }, given),
   }
 }
