@@ -1,0 +1,73 @@
+/** A1: SIGKILL at random points of mixed uploads, over a database that has 100,000 rows. */
+import { hash } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { startAttache } from '../server.ts'
+import { row, type Stage } from './stage.ts'
+import { lossesAmong, nothingSent, partialRecords, upload } from './uploads.ts'
+
+const ROWS = 100_000
+const AT_ONCE = 8
+const MOST_UPLOADS = 120
+const READY_MS = 2000
+
+await row('A1', async (stage) => {
+  const { random, full } = stage
+  const data = await dataWithRows(stage)
+  const sent = nothingSent()
+  const found = { lost: 0, wrong: 0, partial: 0, temporary: 0, slowest: 0 }
+  const rounds = full ? 200 : 25
+  let attache = await startAttache({ data })
+  stage.defer(() => attache.kill())
+  for (let round = 1; round <= rounds; round++) {
+    const before = new Set(sent.acknowledged.keys())
+    const killAt = Math.floor(random() * MOST_UPLOADS)
+    let dying: Promise<void> | undefined
+    const goesOn = (acknowledged: number) => {
+      // Somewhere within the next uploads, not always at the same point of one.
+      if (acknowledged >= killAt) dying ??= afterMs(random() * 10).then(() => attache.kill())
+      return dying === undefined
+    }
+    await upload({ attache, random, sent, round: String(round), largest: 2 * 1024 * 1024, atOnce: AT_ONCE, goesOn })
+    await dying
+    attache = await startAttache({ data })
+    found.slowest = Math.max(found.slowest, attache.readyMs)
+    found.temporary += (await readdir(join(data, 'tmp'))).length
+    const fresh = [...sent.acknowledged.values()].filter(({ fileId }) => !before.has(fileId))
+    const { lost, wrong } = await lossesAmong(attache, fresh)
+    found.lost += lost
+    found.wrong += wrong
+  }
+  const { lost, wrong } = await lossesAmong(attache, [...sent.acknowledged.values()])
+  found.lost += lost
+  found.wrong += wrong
+  found.partial = (await partialRecords(data, sent)).length
+  await attache.stop()
+  const { slowest, ...zeros } = found
+  const ok = Object.values(zeros).every((count) => count === 0) && slowest <= READY_MS && sent.refused === 0
+  const figure = `${rounds} kills, ${sent.acknowledged.size} acknowledged: ${zeros.lost} lost, ${zeros.wrong} wrong, ${zeros.partial} partial, ${zeros.temporary} temporary files; ready in at most ${Math.round(slowest)} ms with ${ROWS} rows`
+  return { ok, figure }
+})
+
+function afterMs(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+}
+
+/** Rows of another corporation; nobody reads them, but every start and every look-up has them in its way. */
+async function dataWithRows({ directory }: Stage): Promise<string> {
+  const data = join(directory, 'data')
+  await (await startAttache({ data })).stop()
+  using database = new DatabaseSync(join(data, 'records.sqlite'))
+  database.exec("begin; insert into corporations (corporation_id, name, created_at) values ('other', 'Other', 0)")
+  const add = database.prepare(
+    `insert into attachments (file_id, corporation_id, key, file_name, blob_id, size, md5, sha256, crc64, content_type, created_at)
+     values (?, 'other', ?, 'a.pdf', ?, 1000, ?, ?, '0', 'application/pdf', 0)`,
+  )
+  for (let count = 0; count < ROWS; count++) {
+    const id = hash('sha256', String(count))
+    add.run(id.slice(0, 14), `openapi-${id}`, id.slice(0, 32), id.slice(0, 32), id)
+  }
+  database.exec('commit')
+  return data
+}

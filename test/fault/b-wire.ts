@@ -1,0 +1,60 @@
+/** HTTP by hand: what leaves is what stands here, byte for byte, and what comes back is not mended. */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+
+export interface RawRequest {
+  method: string
+  target: string
+  headers: Record<string, string>
+}
+
+export interface RawAnswer {
+  status: number
+  head: string
+  body: Buffer
+}
+
+/** The status, 0 when the connection closed without one. */
+export async function rawGet(port: number, { method, target, headers }: RawRequest): Promise<number> {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  const [answer] = await exchange(port, Buffer.from(`${method} ${target} HTTP/1.1\r\n${lines.join('')}connection: close\r\n\r\n`, 'latin1'))
+  return answer?.status ?? 0
+}
+
+/** Sends `bytes` on a connection of its own and reads until it is closed. */
+export async function exchange(port: number, bytes: Uint8Array, deadlineMs = 10_000): Promise<RawAnswer[]> {
+  const socket = connect(port, '127.0.0.1')
+  socket.setTimeout(deadlineMs, () => socket.destroy(new Error(`still open after ${deadlineMs} ms`)))
+  const received = allOf(socket)
+  socket.write(bytes)
+  return answersIn(await received)
+}
+
+async function allOf(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let timedOut: Error | undefined
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    // The other end may close while we still write.
+    if (error.code === undefined) timedOut = error
+  })
+  await once(socket, 'close')
+  if (timedOut) throw timedOut
+  return Buffer.concat(chunks)
+}
+
+/** All answers in what a connection gave, each with the body that its Content-Length says. */
+export function answersIn(bytes: Buffer): RawAnswer[] {
+  const answers: RawAnswer[] = []
+  let at = 0
+  while (at < bytes.length) {
+    const end = bytes.indexOf('\r\n\r\n', at)
+    if (end === -1) break
+    const head = bytes.toString('latin1', at, end)
+    const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1] ?? 0)
+    const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0)
+    answers.push({ status, head, body: bytes.subarray(end + 4, end + 4 + length) })
+    at = end + 4 + length
+  }
+  return answers
+}

@@ -1,0 +1,87 @@
+export interface Row {
+  id: string
+  /** M must hold, S should. */
+  level: 'M' | 'S'
+  target: string
+  /** Why there is no program for it yet. */
+  waits?: string
+}
+
+const ENGINES = 'needs PostgreSQL or an object store: `npm run test:engines`'
+const CONSOLE = 'waits for the console'
+
+/** The scorecard. The program of a row is the file here whose name begins with its id. */
+export const ROWS: readonly Row[] = [
+  must(
+    'A1',
+    'kill -9 amid mixed uploads: 0 acknowledged lost, 0 partial visible, 0 wrong bytes; ready ≤ 2 s with 100,000 rows; no temporary files',
+  ),
+  must('A2', 'power loss amid uploads: the same zeros'),
+  must(
+    'A3',
+    'every write, fsync, rename and open of an upload fails once: never 200 with a bad object, no crash loop; a failed fsync: 5xx, read-only, /readyz 503',
+  ),
+  must(
+    'A4',
+    'full disk: some uploads succeed, the others are refused < 1 s, nothing partial, reads and links go on, recovery without a restart',
+  ),
+  must('A5', 'database restarted amid load: 0 acknowledged lost, failures 503 within 2 s, recovery ≤ 3 s', ENGINES),
+  must('A6', 'answer to a COMMIT lost: no duplicate row or blob', ENGINES),
+  must('A7', 'object store fails, stalls or cuts: ≤ 3 tries, ≤ 10 s, never a cut body as whole', ENGINES),
+  must('A8', 'readers amid uploads and removals see all of a file or nothing'),
+  should('A9', 'crash in a migration at every statement: the next start completes it'),
+  should('A10', 'backup amid writes, then restore: every row has its bytes; verify finds 50 of 50 planted faults'),
+  should('A11', 'bit rot found on GET: never given as whole, logged, counted, never cached'),
+  must('B1', '100,000 tampered URLs: 0 accepted; 10,000 valid: all'),
+  must('B2', 'signatures compared in constant time: |t| < 4.5 over 10⁶ pairs'),
+  must('B3', 'signature checked before any store; unknown key and bad signature alike, ± 1 ms'),
+  must('B4', 'expiry exact to the second; a clock stepped back revives no link'),
+  must('B5', 'revocation and removal ≤ 1 s'),
+  must('B6', 'ranges and conditions as RFC 9110 has them'),
+  must('C1', '5,000 hostile keys: 0 reads or writes outside the root, 0 answers 5xx'),
+  must('C2', 'names: bad ones 400 with the published sentence, others byte-exact to the end'),
+  must('C3', 'Content-Disposition of 10⁴ random names: one header, read back equal by others'),
+  must('C4', 'response-* overrides only when signed, values checked'),
+  must('C5', '1,000 malformed forms: no crash, ≤ 1 s, nothing left, memory ≤ +32 MB'),
+  must('D1', 'stored scripts in Chromium: 0 run; protecting headers on every object'),
+  should('D1-console', 'previews in the console run no script', CONSOLE),
+  must('D2', 'type by bytes against type by name: what is served is harmless'),
+  must('D3', '40 hostile images: ≤ 5 s, renderer ≤ 512 MB, server ≤ +64 MB, p99 of downloadurls ≤ 3 × idle'),
+  must('D4', '1,000 requests for one thumbnail: 1 rendering; its failure never hurts the original'),
+  should('D5', 'EXIF and GPS are not in thumbnails'),
+  must('E1', 'every route × foreign, mixed and removed ids: 0 leaks'),
+  must('E2', 'tokens ≥ 128 bits, stored hashed; a dump of the database holds no usable secret'),
+  must('E3', 'random tokens: 0 hits; > 20 bad secrets a minute: 429; the limiter is bounded'),
+  must('E4', 'slow clients: p99 of others ≤ 2 × idle, slow ones cut ≤ 20 s'),
+  must('E5', 'oversized bodies, batches and depths: refused fast, loop lag p99 ≤ 50 ms'),
+  must('E6', 'request smuggling: 400 and close'),
+  must('E7', 'X-Forwarded-* only from named addresses'),
+  should('E8', 'quotas of a corporation'),
+  must('E9', 'login and forms of the console', CONSOLE),
+  must(
+    'F1',
+    'SIGTERM under 200 uploads and 50 downloads: not ready at once, 0 failed, exit 0 ≤ 20 s; a second signal ends it ≤ 1 s',
+  ),
+  must('F2', '500 slow readers of 30 MB: RSS ≤ +150 MB; stalled ones cut at 60 s; 200 slow writers: ≤ +100 MB'),
+  must('F3', 'clients that leave at a random byte: file descriptors ± 5, no temporary file'),
+  should('F4', 'soak: RSS slope ≤ 1 MB/min, descriptors and threads flat, loop lag p99 ≤ 50 ms'),
+  must('F5', 'canary secrets in every place, made to fail: 0 in logs, metrics, error bodies, crash output'),
+  must('F6', 'line breaks and escapes in names: one JSON line each'),
+  must('F7', 'a throw anywhere: 500 with an id and no stack, the process lives'),
+  must('F8', '≤ 120 production packages, allowed licences, pinned, no addresses in the lockfile'),
+  must('F9', 'a bad setting: exit 2 and the fix; secrets from files; data 0700, files 0600'),
+  should('F10', 'a node of two killed at random: 0 acknowledged lost', ENGINES),
+  should('F11', '128 file descriptors: 503, then recovery'),
+]
+
+function must(id: string, target: string, waits?: string): Row {
+  return rowOf({ id, level: 'M', target }, waits)
+}
+
+function should(id: string, target: string, waits?: string): Row {
+  return rowOf({ id, level: 'S', target }, waits)
+}
+
+function rowOf(row: Row, waits: string | undefined): Row {
+  return waits === undefined ? row : { ...row, waits }
+}

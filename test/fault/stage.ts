@@ -1,0 +1,71 @@
+/** What every row of the scorecard has in common: the seed is printed first, the figure last, 0 when the target is met. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ROWS } from './rows.ts'
+
+export interface Stage {
+  /** Mulberry32: the same numbers for the same seed. */
+  random(): number
+  seed: number
+  /** The long form. */
+  full: boolean
+  /** Scratch of this row alone, removed at its end. */
+  directory: string
+  /** Runs at the end, last one first, whatever came of the row. */
+  defer(work: () => unknown): void
+}
+
+export interface Verdict {
+  ok: boolean
+  figure: string
+}
+
+/** The row can't be shown on this machine: exit code 77 and the reason. */
+export class NotHere extends Error {
+  override readonly name = 'NotHere'
+}
+
+export const NOT_HERE = 77
+
+/** Ends the process. */
+export async function row(id: string, show: (stage: Stage) => Promise<Verdict>): Promise<void> {
+  const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+  const full = process.env['FULL'] === '1'
+  const target = ROWS.find((known) => known.id === id)?.target
+  console.log(`${id} seed ${seed}${full ? ', long form' : ''}: ${target}`)
+  const { code, figure } = await shown(show, { seed, full }).then(
+    ({ ok, figure }) => ({ code: ok ? 0 : 1, figure }),
+    (error) => {
+      if (error instanceof NotHere) return { code: NOT_HERE, figure: error.message }
+      console.error(error)
+      return { code: 1, figure: `${error}`.split('\n', 1)[0] ?? '' }
+    },
+  )
+  console.log(figure)
+  process.exit(code)
+}
+
+async function shown(
+  show: (stage: Stage) => Promise<Verdict>,
+  { seed, full }: Pick<Stage, 'seed' | 'full'>,
+): Promise<Verdict> {
+  await using ending = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'attache-prove-'))
+  ending.defer(() => rm(directory, { recursive: true, force: true }))
+  const defer: Stage['defer'] = (work) =>
+    ending.defer(async () => {
+      await work()
+    })
+  return await show({ random: generator(seed), seed, full, directory, defer })
+}
+
+export function generator(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
