@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { PRESETS } from '../packages/server/src/dev/fault-presets.ts'
+import { Fault } from '../packages/server/src/dev/faults.ts'
+import { DEV_PATHS } from '../packages/server/src/dev/path-hints.ts'
 import { askLinks, DOWNLOAD_URLS, environment, type Facts, PROGRAM, startAttache, tokenFor } from './server.ts'
 import { createCorporation, verb } from './verbs.ts'
 
@@ -18,6 +22,7 @@ interface DevFacts extends Facts {
   }
 }
 
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const directory = await mkdtemp(join(tmpdir(), 'attache-development-'))
 // A test that fails leaves its server running, which would hold up the end of this file.
 const running = new Set<ChildProcess>()
@@ -165,6 +170,34 @@ for (const [args, env, expected] of MISTAKES) {
     assert.match(stderr, expected)
     assert.equal(stderr.trimEnd().split('\n').length, 1, stderr)
   })
+}
+
+test('docs/development.md has every hint, preset, fault field, option and endpoint, and none besides', async () => {
+  const page = await readFile(join(ROOT, 'docs/development.md'), 'utf8')
+  const sectionOf = (title: string) => page.split(/^## /m).find((section) => section.startsWith(`${title}\n`)) ?? ''
+  const rowsOf = (text: string) => [...text.matchAll(/^\| `([^`]+)`/gm)].map(([, name = '']) => name).sort()
+  assert.deepEqual(rowsOf(sectionOf('Hints')), await hintCodes())
+  assert.deepEqual(rowsOf(sectionOf('Faults')), [...PRESETS, ...Object.keys(Fault.properties)].sort())
+  const { stdout } = await verb(['--help'])
+  const [, options = ''] = /^ {2}dev (.*)$/m.exec(stdout) ?? []
+  const [intro = ''] = page.split(/^## /m, 1)
+  assert.deepEqual(
+    rowsOf(intro).map((row) => row.split(/[ [=]/, 1)[0]),
+    [...options.matchAll(/--[a-z]+/g)].map(([option]) => option).sort(),
+  )
+  const endpoints = rowsOf(sectionOf('Endpoints')).map((row) => row.replace(/^[A-Z]+ |\?.*$|\/FILE_ID$/g, ''))
+  assert.deepEqual([...new Set(endpoints)].sort(), Object.values(DEV_PATHS).sort())
+})
+
+/** The first argument of every `hint(…)` in the sources, and both when one of two is taken. */
+async function hintCodes(): Promise<string[]> {
+  const room = join(ROOT, 'packages/server/src/dev')
+  const files = (await readdir(room)).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+  const sources = await Promise.all(files.map((name) => readFile(join(room, name), 'utf8')))
+  const codes = sources.flatMap((source) => [
+    ...source.matchAll(/\bhint\(\s*(?:[\w\s.=]+\? )?'([a-z-]+)'(?: : '([a-z-]+)')?,/g),
+  ])
+  return [...new Set(codes.flatMap(([, one, other]) => [one, other]).filter((code) => code !== undefined))].sort()
 }
 
 const DEV_REQUESTS: [string, string, string?][] = [

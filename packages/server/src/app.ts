@@ -15,19 +15,24 @@ import type { Attachments } from './attachments/attachments.ts'
 import type { Contents } from './attachments/contents.ts'
 import type { Documents } from './attachments/documents.ts'
 import type { LinkCredentials } from './attachments/link-credentials.ts'
+import type { AuditLog } from './audit/audit-log.ts'
 import { Failure } from './errors.ts'
 import type { Thumbnails } from './images/thumbnails.ts'
+import { atTurnsEnd } from './logging.ts'
 import type { Metrics } from './metrics.ts'
 import { parseTarget } from './oss/target.ts'
+import type { Quotas } from './quotas/quotas.ts'
 import { accessTokenRoutes } from './routes/access-token.ts'
-import { failureBody, renderControlFailures } from './routes/control-failures.ts'
+import { keepAuditTrail } from './routes/audit-trail.ts'
+import { type FailureWitness, failureBody, renderControlFailures } from './routes/control-failures.ts'
 import { type DocumentAttachmentsDeps, documentAttachmentsRoute } from './routes/document-attachments.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { downloadUrlsRoute } from './routes/download-urls.ts'
 import { readJsonStrictly } from './routes/json-body.ts'
 import type { Delivery } from './routes/object-delivery.ts'
 import { renderObjectFailures } from './routes/object-failures.ts'
-import { OBJECT_PATH, objectsRoute } from './routes/objects.ts'
+import { OBJECT_PATH } from './routes/object-path.ts'
+import { objectsRoute } from './routes/objects.ts'
 import { OPS_PATHS, opsRoutes } from './routes/ops.ts'
 import { uploadRoute } from './routes/upload.ts'
 
@@ -48,6 +53,9 @@ export interface AppParts {
   thumbnails: Thumbnails
   delivery: Delivery
   metrics: Metrics
+  quotas: Pick<Quotas, 'request' | 'thumbnail'>
+  /** Nothing is kept where it is switched off. */
+  audit: AuditLog | undefined
   ready(): Promise<void>
   publicUrl(): string
   now(): number
@@ -70,32 +78,37 @@ export interface AppOptions {
 export interface AppExtension {
   /** Whether a URL is one of its own, and no object's. */
   owns(url: string): boolean
-  /** Called before the app has any hook or route. */
+  /** Called before the app has any route, or a hook that answers. */
   attach(app: FastifyInstance): void
 }
 
 /** The whole surface of the service. */
 export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance {
   const { tokens, attachments, contents, credentials, thumbnails, metrics, ready, publicUrl, now } = parts
-  const { documents, attachmentsOf, delivery } = parts
+  const { documents, attachmentsOf, delivery, quotas } = parts
   const { bucket, region, strictSignatures: strict, rangeBehaviour, maxUploadBytes, maxItems } = options
   const app = Fastify(serverOptions(options))
   app.decorateRequest('caller')
+  keepAuditTrail(app, parts.audit)
   options.extension?.attach(app)
+  const ended = atTurnsEnd(({ route, seconds, ...told }: EndedRequest) => {
+    metrics.observe({ route, method: told.method, status: told.status }, seconds)
+    options.logger.info({ ...told, ms: Math.round(seconds * 10_000) / 10 }, 'request')
+  })
   app.addHook('onResponse', (request, reply, done) => {
+    const { method, id: reqId } = request
     const route = request.routeOptions.url ?? 'none'
-    metrics.observe({ route, method: request.method, status: reply.statusCode }, reply.elapsedTime / 1000)
-    request.log.info(
-      {
-        method: request.method,
-        path: pathOf(request),
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime * 10) / 10,
-      },
-      'request',
-    )
+    ended.add({
+      route,
+      reqId,
+      method,
+      path: pathOf(request),
+      status: reply.statusCode,
+      seconds: reply.elapsedTime / 1000,
+    })
     done()
   })
+  app.addHook('onClose', async () => ended.flush())
 
   // A connection that stays open would hold up the end of the process.
   let closing = false
@@ -108,7 +121,14 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
     done()
   })
 
-  renderControlFailures(app, metrics)
+  const witness: FailureWitness = {
+    refused(code, { trail }, detail) {
+      metrics.refused(code)
+      trail.refused = code
+      trail.detail = detail
+    },
+  }
+  renderControlFailures(app, witness)
   app.addHook('onRequest', (request, reply, done) => {
     if (request.url !== OBJECT_PATH) reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' })
     done()
@@ -120,6 +140,7 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
   app.register(async (scope) => {
     scope.addHook('onRequest', async (request) => {
       request.caller = await tokens.authenticate(accessTokenOf(request))
+      quotas.request(request.caller.corporationId)
     })
     downloadUrlsRoute(scope, { attachments, maxItems })
     documentAttachmentsRoute(scope, { attachmentsOf })
@@ -132,13 +153,13 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
   })
 
   app.register(async (scope) => {
-    renderObjectFailures(scope, { witness: metrics, now })
+    renderObjectFailures(scope, { witness, now })
     scope.addHook('onRequest', (request, reply, done) => {
       reply.headers({ server: 'AliyunOSS', 'x-oss-request-id': request.id, 'x-request-id': request.id })
       done()
     })
     const rules = { bucket, region, strict, rangeBehaviour }
-    objectsRoute(scope, { attachments, contents, credentials, thumbnails, delivery, now, ...rules })
+    objectsRoute(scope, { attachments, contents, credentials, thumbnails, quotas, delivery, now, ...rules })
   })
   return app
 
@@ -147,6 +168,15 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
     metrics.uploaded(record.size)
     return record
   }
+}
+
+interface EndedRequest {
+  route: string
+  reqId: string
+  method: string
+  path: string
+  status: number
+  seconds: number
 }
 
 const HEADERS_TIMEOUT_MS = 15_000
@@ -166,6 +196,8 @@ function serverOptions({
   return {
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
+    // Without Fastify's options: with any, pino sets the level of every child anew.
+    childLoggerFactory: (parent, bindings) => parent.child(bindings),
     trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
     bodyLimit: JSON_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,

@@ -7,10 +7,18 @@ export interface RendererStats {
   cachedBytes: number
 }
 
+export interface MetricsOptions {
+  renderer(): RendererStats
+  /** Lines of the audit log that could not be kept. */
+  auditLost(): number
+  /** Whether uploads are refused because a store can't write. */
+  readOnly(): boolean
+}
+
 export type Metrics = ReturnType<typeof metrics>
 
 /** What `/metrics` tells. Labels are route names and codes, never what a caller sent. */
-export function metrics(renderer: () => RendererStats) {
+export function metrics({ renderer, auditLost, readOnly }: MetricsOptions) {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -40,6 +48,28 @@ export function metrics(renderer: () => RendererStats) {
       },
     })
   }
+  const unscanned = new Counter({
+    name: 'attache_unscanned_uploads_total',
+    help: 'Uploads that the scanner gave no verdict on, refused or accepted as the setting says',
+    registers,
+  })
+  new Gauge({
+    name: 'attache_read_only',
+    help: '1 while a store can not write',
+    registers,
+    collect() {
+      this.set(readOnly() ? 1 : 0)
+    },
+  })
+  new Counter({
+    name: 'attache_audit_lost_lines_total',
+    help: 'Lines of the audit log that could not be kept',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(auditLost())
+    },
+  })
   return {
     observe({ route, method, status }: { route: string; method: string; status: number }, seconds: number) {
       const name = `${method} ${status} ${route}`
@@ -49,6 +79,9 @@ export function metrics(renderer: () => RendererStats) {
     },
     refused(code: string) {
       refusals.inc({ code })
+    },
+    unscanned() {
+      unscanned.inc()
     },
     uploaded(bytes: number) {
       uploaded.inc(bytes)

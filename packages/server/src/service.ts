@@ -3,12 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { type AppExtension, type AppParts, buildApp } from './app.ts'
 import { accessTokens } from './attachments/access-tokens.ts'
+import { admissions } from './attachments/admission.ts'
 import { attachments } from './attachments/attachments.ts'
 import { contents } from './attachments/contents.ts'
 import { directLinks } from './attachments/direct-links.ts'
 import { documentAttachments } from './attachments/document-attachments.ts'
 import { documents } from './attachments/documents.ts'
 import { type LinkCredentials, linkCredentials } from './attachments/link-credentials.ts'
+import { auditLog } from './audit/audit-log.ts'
 import { inBackground } from './background.ts'
 import type { BlobStore } from './blobs/blob-store.ts'
 import type { Config } from './config.ts'
@@ -16,10 +18,15 @@ import { Failure } from './errors.ts'
 import { blockListOf } from './http/addresses.ts'
 import { sharedThumbnails } from './images/shared-thumbnails.ts'
 import { thumbnails } from './images/thumbnails.ts'
+import { redacted } from './logging.ts'
 import { metrics } from './metrics.ts'
+import { quotas } from './quotas/quotas.ts'
 import type { Change, RecordStore } from './records/record-store.ts'
 import type { Delivery } from './routes/object-delivery.ts'
+import { openScanner } from './scan/open-scanner.ts'
+import { uploadScans } from './scan/upload-scans.ts'
 import { derivedKey } from './secrets.ts'
+import { steadyClock } from './steady-clock.ts'
 import { openStores, type Stores } from './stores.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -62,7 +69,7 @@ export interface Service {
 
 /** Opens the stores, builds the rooms, and closes them in reverse order. */
 export async function createService(options: ServiceOptions): Promise<Service> {
-  const { config, logger, demoAllowed, now = Date.now, open = () => openStores(config, { serving: true }) } = options
+  const { config, logger, demoAllowed, now = steadyClock(), open = () => openStores(config, { serving: true }) } = options
   await using opened = new AsyncDisposableStack()
   const stores = opened.use(await open())
   const { records, blobs } = stores
@@ -70,10 +77,27 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   let base = config.publicUrl ?? ''
 
   const credentials = await linkCredentials({ ...linkOptions(config, stores), now, demoAllowed })
-  const tokens = accessTokens({ ...tokenOptions(config, stores), now, demoAllowed })
+  const onTrouble = (err: unknown) =>
+    logger.error({ err }, 'the audit log can not be kept: its lines are lost until it can')
+  const audit = config.audit === 'on' ? auditLog({ ...auditOptions(config), now, onTrouble }) : undefined
+  opened.defer(() => audit?.close())
+  const limits = await quotas({ records: records.quotas, defaults: defaultLimits(config), now })
+  const countRequest = limits.request
+  const tokens = accessTokens({ ...tokenOptions(config, stores), now, demoAllowed, countRequest })
   const linkUrl = () => config.linkUrl ?? `${base}/${config.bucket}`
   const direct = config.links === 'direct' ? directLinks(blobs) : undefined
-  const files = attachments({ ...config, records: records.attachments, blobs, credentials, direct, now, linkUrl })
+  const counters = metrics({
+    renderer: () => images.stats(),
+    auditLost: () => audit?.lost() ?? 0,
+    readOnly: () => troublesOf(stores).length > 0,
+  })
+  const unscanned = (err: unknown) => {
+    counters.unscanned()
+    logger.warn({ err }, 'an upload could not be scanned')
+  }
+  const admit = admissions({ writable, quotas: limits, scan: scansOf(config, unscanned) })
+  const linking = { credentials, direct, linkUrl, admit, countLinks: limits.links }
+  const files = attachments({ ...config, ...linking, records: records.attachments, blobs, now })
   const papers = documents({ records: records.documents, attachments: files, now })
   const hot = contents({ blobs, hotBytes: config.hotCacheMib * MEBIBYTE })
   const onFault = (fault: unknown) => logger.error({ err: fault }, 'fault in the background')
@@ -86,8 +110,16 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     try {
       await Promise.all([records.check(), blobs.check()])
     } catch (cause) {
+      const details = troublesOf(stores).map((message) => ({ path: 'storage', message }))
+      if (details.length > 0) throw new Failure('ReadOnly', { details, cause })
       throw cause instanceof Failure ? cause : new Failure('StorageUnavailable', { cause })
     }
+  }
+
+  /** Asks the records to try again before an upload comes, so that none is stored in vain. */
+  async function writable(): Promise<void> {
+    if (blobs.trouble?.() !== undefined) throw new Failure('ReadOnly')
+    if (records.trouble() !== undefined) await records.check()
   }
 
   async function apply({ kind, subject }: Change): Promise<void> {
@@ -98,7 +130,9 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       files.forget(key)
       hot.forget(blobId)
       await images.forget(blobId)
-    } else await credentials.reload()
+    } else if (kind === 'attachment-links-revoked') files.forget(subject.slice(subject.indexOf(' ') + 1))
+    else if (kind === 'quota-changed') await limits.reload()
+    else await credentials.reload()
   }
 
   const chores = [
@@ -110,7 +144,6 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const background = inBackground(chores, onFault)
   opened.defer(() => background.stop())
 
-  const counters = metrics(() => images.stats())
   const parts: AppParts = {
     tokens,
     attachments: files,
@@ -121,6 +154,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     thumbnails: images,
     delivery: deliveryOf(config, blobs),
     metrics: counters,
+    quotas: limits,
+    audit,
     ready,
     publicUrl: () => base,
     now,
@@ -162,6 +197,27 @@ export function linkOptions({ linkAccessKeyId, linkAccessKeySecret }: Config, { 
   return { records: records.links, rootSecret, permanent }
 }
 
+/** Why writes are refused at the moment, in the words of the stores. */
+function troublesOf({ records, blobs }: Stores): string[] {
+  return [records.trouble(), blobs.trouble?.()].filter((trouble) => trouble !== undefined)
+}
+
+export function defaultLimits(config: Config) {
+  return {
+    bytes: config.quotaBytes,
+    attachments: config.quotaAttachments,
+    requestsPerMinute: config.quotaRequestsPerMinute,
+    linksPerMinute: config.quotaLinksPerMinute,
+    thumbnailsPerMinute: config.quotaThumbnailsPerMinute,
+  }
+}
+
+function scansOf(config: Config, unscanned: (error: unknown) => void) {
+  const scanner = openScanner({ clamd: config.scanClamd, command: config.scanCommand })
+  const { scanMilliseconds: milliseconds, scansAtOnce: atOnce, scanFailure: onFailure } = config
+  return scanner && uploadScans({ scanner, milliseconds, atOnce, onFailure, unscanned })
+}
+
 function deliveryOf({ delivery, acceleration, trustedProxies }: Config, blobs: BlobStore): Delivery {
   return {
     redirect: delivery === 'redirect' ? blobs : undefined,
@@ -192,6 +248,12 @@ function imageOptions(config: Config) {
       memoryBytes: config.renderMemoryMib * MEBIBYTE,
     },
   }
+}
+
+/** For the service and for the operator's verbs. */
+export function auditOptions({ data, auditFileMib, auditFiles }: Config) {
+  const directory = join(data, 'audit')
+  return { directory, maxFileBytes: auditFileMib * MEBIBYTE, maxFiles: auditFiles, redact: redacted }
 }
 
 function cacheBytesOf({ thumbnailCacheMib }: Config): number {

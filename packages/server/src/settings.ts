@@ -249,6 +249,68 @@ export const SETTINGS = {
     ['info', 'debug', 'warn', 'error', 'silent'],
     'Least level of the JSON log on stderr.',
   ),
+  audit: choice(
+    'ATTACHE_AUDIT',
+    ['on', 'off'],
+    'Whether links that are issued and used, and refusals, are written down under `DATA/audit`: docs/audit.md.',
+  ),
+  auditFileMib: whole(
+    'ATTACHE_AUDIT_FILE_MIB',
+    32,
+    [1, 1024],
+    'Largest file of the audit log, in MiB; each day begins a new one.',
+  ),
+  auditFiles: whole(
+    'ATTACHE_AUDIT_FILES',
+    64,
+    [2, 100_000],
+    'Most files of the audit log, of acts and of refusals each; the oldest is removed.',
+  ),
+  quotaBytes: optionalWhole(
+    'ATTACHE_QUOTA_BYTES',
+    [0, Number.MAX_SAFE_INTEGER],
+    'Most bytes that one corporation may store; above it 403. `attache-server quota set` gives one its own limits: docs/abuse.md.',
+  ),
+  quotaAttachments: optionalWhole(
+    'ATTACHE_QUOTA_ATTACHMENTS',
+    [0, Number.MAX_SAFE_INTEGER],
+    'Most attachments of one corporation; above it 403.',
+  ),
+  quotaRequestsPerMinute: optionalWhole(
+    'ATTACHE_QUOTA_REQUESTS_PER_MINUTE',
+    [0, 1_000_000_000],
+    'Control-plane calls a minute of one corporation, on each node; above it 429.',
+  ),
+  quotaLinksPerMinute: optionalWhole(
+    'ATTACHE_QUOTA_LINKS_PER_MINUTE',
+    [0, 1_000_000_000],
+    'Links that one corporation may ask for in a minute, on each node; above it 429.',
+  ),
+  quotaThumbnailsPerMinute: optionalWhole(
+    'ATTACHE_QUOTA_THUMBNAILS_PER_MINUTE',
+    [0, 1_000_000_000],
+    'Thumbnails of one corporation that may be read in a minute, on each node; above it 503.',
+  ),
+  scanClamd: optionalText(
+    'ATTACHE_SCAN_CLAMD',
+    'clamd that every upload is scanned by: the path of its socket, or `host:port`.',
+  ),
+  scanCommand: optionalText(
+    'ATTACHE_SCAN_COMMAND',
+    'Program that every upload is scanned by instead, with its arguments: it reads the file on stdin and ends with 0 (clean) or 1 (refuse).',
+  ),
+  scanFailure: choice(
+    'ATTACHE_SCAN_FAILURE',
+    ['refuse', 'accept'],
+    'What becomes of an upload that can not be scanned: 503, or stored unscanned.',
+  ),
+  scanMilliseconds: whole(
+    'ATTACHE_SCAN_MILLISECONDS',
+    30_000,
+    [10, 600_000],
+    'Longest wait for the next step of the scanner.',
+  ),
+  scansAtOnce: whole('ATTACHE_SCANS_AT_ONCE', 16, [1, 1000], 'Uploads that are scanned at a time.'),
   drainDelaySeconds: whole(
     'ATTACHE_DRAIN_DELAY_SECONDS',
     0,

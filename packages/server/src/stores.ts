@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { rotateLinkKey } from './attachments/link-credentials.ts'
+import { ensureLinkKey } from './attachments/link-credentials.ts'
 import type { BlobStore } from './blobs/blob-store.ts'
 import { diskBlobs } from './blobs/disk.ts'
 import type { Config } from './config.ts'
@@ -45,7 +45,7 @@ export async function openStores(config: Config, { serving }: OpenOptions): Prom
   const { blobs, derived } = await openBlobs(config, { serving })
   opened.defer(() => blobs.close())
   if (derived) opened.defer(() => derived.close())
-  if ((await records.links.keys()).length === 0) await rotateLinkKey(records.links, Date.now())
+  await ensureLinkKey(records.links, Date.now())
   const kept = opened.move()
   const shared = derived && { derived }
   return { records, blobs, ...shared, rootSecret: secret, [Symbol.asyncDispose]: () => kept.disposeAsync() }
@@ -117,11 +117,11 @@ const SQLITE_REFUSALS = new Map([
 ])
 
 /** What the operator has to mend is told in a sentence; anything else stays a fault. */
-async function usable<T>(setting: string, open: () => Promise<T>): Promise<T> {
+async function usable<T>(setting: string, open: () => Promise<T>, refusal = refusalOf): Promise<T> {
   try {
     return await open()
   } catch (error) {
-    const sentence = refusalOf(error)
+    const sentence = refusal(error)
     throw sentence === undefined ? error : new ConfigError(`${setting}: ${sentence}.`, { cause: error })
   }
 }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { OBJECT_PATH } from '../routes/objects.ts'
+import { OBJECT_PATH } from '../routes/object-path.ts'
 import { passOverBody } from '../routes/unread-body.ts'
 import { sendFault } from './fault-answers.ts'
 import type { ActiveFault, Faults } from './faults.ts'

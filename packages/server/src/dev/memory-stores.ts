@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import { rotateLinkKey } from '../attachments/link-credentials.ts'
+import { ensureLinkKey } from '../attachments/link-credentials.ts'
 import { sqliteInMemory } from '../records/dialects.ts'
 import { sqlRecords } from '../records/sql-records.ts'
 import type { Stores } from '../stores.ts'
@@ -26,7 +26,7 @@ export async function memoryStores({ directory }: MemoryStoresOptions): Promise<
   const { dialect, database } = sqliteInMemory()
   const records = await sqlRecords(dialect)
   const blobs = memoryBlobs()
-  await rotateLinkKey(records.links, Date.now())
+  await ensureLinkKey(records.links, Date.now())
   return {
     records,
     blobs,
