@@ -43,11 +43,11 @@ export async function startNginx({ nodes, data, port }: NginxOptions): Promise<N
   const directory = await mkdtemp(join(tmpdir(), 'attache-nginx-'))
   const listening = port ?? (await freePort())
   const sample = await readFile(SAMPLE, 'utf8')
-  const servers = nodes.map((node) => `server ${node};`).join(' ')
+  const servers = nodes.map((node) => `server ${node} max_fails=1 fail_timeout=1s;`).join(' ')
   const conf = sample
     .replace('user attache;', `user ${userInfo().username};\ndaemon off;`)
     .replace('listen 80;', `listen 127.0.0.1:${listening};`)
-    .replace('server 127.0.0.1:8700;', servers)
+    .replace('server 127.0.0.1:8700 max_fails=1 fail_timeout=1s;', servers)
     .replace('/var/lib/attache/', `${data ?? directory}/`)
     .replaceAll('/var/log/nginx/', `${directory}/`)
     .replace('/run/nginx.pid', join(directory, 'nginx.pid'))

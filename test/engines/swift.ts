@@ -33,7 +33,7 @@ export interface Server {
 const PYTHON = '/usr/bin/python3'
 const PACKAGES = ['python3-swift', 'memcached']
 const BUCKET = 'attache-test'
-const START_MS = 20_000
+const START_MS = 60_000
 
 /** A sentence when there is none here, and none can be had. */
 export function swiftMissing(): string | undefined {
