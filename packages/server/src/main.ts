@@ -7,6 +7,7 @@ import { documentCommand } from './commands/document.ts'
 import { HELP } from './commands/help.ts'
 import { keysCommand } from './commands/keys.ts'
 import { linksCommand } from './commands/links.ts'
+import { migrateCommand } from './commands/migrate.ts'
 import { quotaCommand } from './commands/quota.ts'
 import { type Running, serveCommand, startCommand } from './commands/serve.ts'
 import { backupCommand, gcCommand, restoreCommand, verifyCommand } from './commands/upkeep.ts'
@@ -51,6 +52,7 @@ const VERBS = new Map<string, Verb<unknown>>([
   ['gc', gcCommand],
   ['backup', backupCommand],
   ['restore', restoreCommand],
+  ['migrate-storage', migrateCommand],
 ])
 
 type Verb<Result> = (args: string[], context: CommandContext) => Promise<Result>

@@ -6,7 +6,7 @@ import { diskBlobs } from './blobs/disk.ts'
 import type { Config } from './config.ts'
 import { lockDirectory } from './data-lock.ts'
 import { ConfigError, isAnySystemError } from './errors.ts'
-import { sqlite } from './records/dialects.ts'
+import { type RecordDialect, sqlite } from './records/dialects.ts'
 import type { RecordStore } from './records/record-store.ts'
 import { sqlRecords } from './records/sql-records.ts'
 import { rootSecret } from './secrets.ts'
@@ -51,17 +51,20 @@ export async function openStores(config: Config, { serving }: OpenOptions): Prom
   return { records, blobs, ...shared, rootSecret: secret, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }
 
-/** Clients of databases and object stores are loaded where they are used: the embedded default starts without them. */
 async function openRecords(config: Config): Promise<RecordStore> {
+  const dialect = await dialectOf(config)
+  return config.databaseUrl === undefined ? usable('ATTACHE_DATA', () => sqlRecords(dialect)) : sqlRecords(dialect)
+}
+
+/** Clients of databases and object stores are loaded where they are used: the embedded default starts without them. */
+export async function dialectOf(config: Config): Promise<RecordDialect> {
   const { data, durability, databaseUrl: url } = config
-  if (url === undefined) {
-    return usable('ATTACHE_DATA', () => sqlRecords(sqlite({ file: join(data, 'records.sqlite'), durability })))
-  }
+  if (url === undefined) return sqlite({ file: join(data, 'records.sqlite'), durability })
   const { postgres } = await import('./records/postgres.ts')
   const { databasePassword: password, databaseTls: tls, databaseCaFile, databaseConnections: connections } = config
   const ca =
     databaseCaFile && (await usable('ATTACHE_DATABASE_CA_FILE', async () => await readFile(databaseCaFile, 'utf8')))
-  return sqlRecords(postgres({ url, password, tls, ca, connections }))
+  return postgres({ url, password, tls, ca, connections })
 }
 
 async function openBlobs(
@@ -117,11 +120,11 @@ const SQLITE_REFUSALS = new Map([
 ])
 
 /** What the operator has to mend is told in a sentence; anything else stays a fault. */
-async function usable<T>(setting: string, open: () => Promise<T>, refusal = refusalOf): Promise<T> {
+async function usable<T>(setting: string, open: () => Promise<T>): Promise<T> {
   try {
     return await open()
   } catch (error) {
-    const sentence = refusal(error)
+    const sentence = refusalOf(error)
     throw sentence === undefined ? error : new ConfigError(`${setting}: ${sentence}.`, { cause: error })
   }
 }

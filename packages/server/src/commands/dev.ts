@@ -42,7 +42,7 @@ export async function devCommand(args: string[], context: CommandContext): Promi
       return { service, announcement: `${welcome({ ...started, login }, say)}\n${aboutDev(url, say)}` }
     }
     const known = await facts(service, { ...started, bucket: config.bucket })
-    return { service, announcement: JSON.stringify({ ...known, seeded }) }
+    return { service, announcement: JSON.stringify({ ...known, store: development.bucket.facts(url), seeded }) }
   } catch (error) {
     await service.close()
     throw error

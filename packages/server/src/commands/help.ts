@@ -23,6 +23,7 @@ export const HELP = {
   gc [--remove]                           count, or remove, blobs that no record names
   backup --to DIR                         a copy that is a data directory, made while the server writes
   restore --from DIR                      a backup as a new data directory
+  migrate-storage --from DIR [--json]     from a data directory to the stores that the settings name
 
 Settings are environment variables: docs/configuration.md. Exit codes: 0 done, 1 a fault, 2 a mistake in the command or a setting.`,
   zh: `attache-server 命令
@@ -48,6 +49,7 @@ Settings are environment variables: docs/configuration.md. Exit codes: 0 done, 1
   gc [--remove]                           统计或删除没有记录引用的文件
   backup --to 目录                        运行中备份，备份本身即可作为数据目录
   restore --from 目录                     将备份恢复为新的数据目录
+  migrate-storage --from 目录 [--json]    从数据目录迁移到配置所指的存储
 
 配置为环境变量，见 docs/configuration.md。退出码：0 完成，1 故障，2 命令或配置有误。`,
 }

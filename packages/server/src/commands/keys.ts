@@ -1,8 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { linkCredentials, rotateLinkKey } from '../attachments/link-credentials.ts'
 import { linkOptions } from '../service.ts'
 import { openStores } from '../stores.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { HEARD_MS } from './links.ts'
 
 const USAGE = 'keys show --corporation ID [--json] | keys rotate [--grace SECONDS]'
 
@@ -38,5 +40,6 @@ async function rotate(args: string[], { config, print, say }: CommandContext): P
   if (!/^\d{1,9}$/.test(grace)) throw new UsageError('--grace: whole seconds')
   await using stores = await openStores(config, { serving: false })
   await rotateLinkKey(stores.records.links, Date.now(), Number(grace) * 1000)
+  await delay(HEARD_MS)
   print(say({ zh: `密钥已轮换；旧链接在${grace}秒后失效`, en: `keys rotated; links issued before end in ${grace} s` }))
 }

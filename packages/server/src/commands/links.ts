@@ -6,8 +6,8 @@ import { type CommandContext, UsageError } from './context.ts'
 
 const USAGE = 'links revoke --corporation ID | links revoke --file-id ID'
 
-// Each node looks for changes four times a second; until it has, it signs links of the epoch before.
-const HEARD_MS = 1000
+/** Each node looks for changes four times a second; until it has, it signs and takes links of before. */
+export const HEARD_MS = 1000
 
 /** `links revoke` ends every link that a corporation, or one attachment, was given so far; new ones work. */
 export async function linksCommand([action, ...args]: string[], context: CommandContext): Promise<void> {
