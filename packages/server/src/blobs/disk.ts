@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { Failure, isSystemError } from '../errors.ts'
@@ -15,6 +15,9 @@ export interface DiskBlobsOptions {
 }
 
 const SHORT = 64 * 1024
+// Room that uploads leave to the records and to logs: this much, or this share of a small disk.
+const RESERVED_BYTES = 64 * 1024 * 1024
+const RESERVED_SHARE = 0.02
 // A reader that keeps up is read for in larger and larger pieces; a slow one must not hold much memory.
 const LEAST_CHUNK = 64 * 1024
 const MOST_CHUNK = 1024 * 1024
@@ -47,6 +50,7 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
 
   async function put(id: string, body: AsyncIterable<Uint8Array>): Promise<StoredBlob> {
     if (broken) throw new Failure('ReadOnly')
+    await refuseNearlyFull(temporary)
     const beside = join(temporary, randomBytes(16).toString('hex'))
     try {
       const size = await write(beside, body)
@@ -54,7 +58,8 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
       await sync(shards[Number.parseInt(shardOf(id), 16)] as FileHandle)
       return { size }
     } catch (error) {
-      await rm(beside, { force: true })
+      // What can't be removed now goes at the next start, and must not hide what went wrong.
+      await rm(beside, { force: true }).catch(() => {})
       throw isFull(error)
         ? new Failure('StorageFull', { cause: error })
         : isRefused(error)
@@ -113,6 +118,13 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
       await Promise.all(shards.map((shard) => shard.close()))
     },
   }
+}
+
+async function refuseNearlyFull(directory: string): Promise<void> {
+  const { bavail, blocks, bsize } = await statfs(directory)
+  // A file system without a size has no blocks.
+  const reserved = Math.min(RESERVED_BYTES, blocks * bsize * RESERVED_SHARE)
+  if (blocks > 0 && bavail * bsize < reserved) throw new Failure('StorageFull')
 }
 
 async function* listed(blobs: string, prefix: string): AsyncGenerator<ListedBlob> {

@@ -30,6 +30,8 @@ const TRY_MS = 3000
 // A try has this much longer for its bytes: 2 MiB a second.
 const BYTES_PER_MS = 2048
 const COMPLETE_MS = 6000
+// For every object: an address that asks for no other type must not show what is stored.
+const CONTENT_TYPE = 'application/octet-stream'
 
 /**
  * Puts a body of any length, in one request or in parts, of which two are in memory at most; gives its size in bytes.
@@ -51,7 +53,7 @@ export function s3Put(options: S3PutOptions): S3Put {
 
 async function putWhole(part: Part, key: string, { client, bucket, attempt, discard }: S3PutOptions): Promise<number> {
   const { bytes } = part
-  const command = new PutObjectCommand({ Bucket: bucket, Key: key, ...sent(part) })
+  const command = new PutObjectCommand({ Bucket: bucket, Key: key, ContentType: CONTENT_TYPE, ...sent(part) })
   try {
     await attempt(async (abortSignal) => {
       refuseOther(part, await client.send(command, { abortSignal }))
@@ -70,7 +72,7 @@ async function putParts(
   { client, bucket, attempt, discard }: S3PutOptions,
 ): Promise<number> {
   const place = { Bucket: bucket, Key: key }
-  const create = new CreateMultipartUploadCommand(place)
+  const create = new CreateMultipartUploadCommand({ ...place, ContentType: CONTENT_TYPE })
   const { UploadId } = await attempt((abortSignal) => client.send(create, { abortSignal }))
   const upload = { ...place, UploadId }
   const done: CompletedPart[] = []

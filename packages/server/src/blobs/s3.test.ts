@@ -9,14 +9,17 @@ import { s3Blobs } from './s3.ts'
 /** Answers everything alike. */
 async function answering(status: number, body: string) {
   let requests = 0
+  const answer = { status, body }
   const server = createServer((request, response) => {
     requests++
-    request.resume().once('end', () => response.writeHead(status, { 'content-type': 'application/xml' }).end(body))
+    const headers = { 'content-type': 'application/xml' }
+    request.resume().once('end', () => response.writeHead(answer.status, headers).end(answer.body))
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     open: () => s3Blobs(options(endpoint)),
+    answer,
     requests: () => requests,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
@@ -78,6 +81,16 @@ describe('a store in S3', () => {
       await opened.close()
     })
   }
+
+  it('whose bucket is gone is no store without the blob', async () => {
+    await using store = await answering(503, errorXml('SlowDown'))
+    const opened = await store.open()
+    Object.assign(store.answer, { status: 404, body: errorXml('NoSuchBucket') })
+    await assert.rejects(opened.read('0'.repeat(32), { first: 0, last: 0 }), /ATTACHE_S3_BUCKET/)
+    Object.assign(store.answer, { body: errorXml('NoSuchKey') })
+    assert.equal(await opened.read('0'.repeat(32), { first: 0, last: 0 }), undefined)
+    await opened.close()
+  })
 
   it('refuses an id that could be a path or a pattern', async () => {
     const store = await s3Blobs(options('http://127.0.0.1:9'))

@@ -40,6 +40,8 @@ export async function storeProxy(to: string): Promise<StoreProxy> {
     const fault = proxy.fault(asked) ?? {}
     outgoing.on('error', () => {})
     if (fault.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, fault.delayMs))
+    // The client may have left meanwhile.
+    if (outgoing.destroyed) return
     if (fault.refuse) refuse(incoming, outgoing, fault.refuse)
     else forward({ incoming, outgoing, to: new URL(to), fault })
   })
@@ -121,7 +123,10 @@ function reset(outgoing: ServerResponse): void {
   outgoing.socket?.resetAndDestroy()
 }
 
-function changed(headers: IncomingHttpHeaders, { etag, shortenTo }: StoreFault): IncomingHttpHeaders {
+function changed(
+  { connection: _, ...headers }: IncomingHttpHeaders,
+  { etag, shortenTo }: StoreFault,
+): IncomingHttpHeaders {
   return {
     ...headers,
     ...(etag !== undefined && { etag }),

@@ -73,11 +73,24 @@ describe('a whole body', () => {
     const timing = handTiming()
     const source = new PassThrough()
     const bytes = Buffer.alloc(500_000, 'x')
-    source.end(bytes)
+    for (let at = 0; at < bytes.length; at += 50_000) source.write(bytes.subarray(at, at + 50_000))
+    source.end()
     const body = await wholeBody(source, { length: bytes.length, timing })
     await timing.pass(3_600_000)
+    assert.ok(body.readableLength < 200_000, `${body.readableLength} bytes in memory`)
     assert.ok((await all(body)).equals(bytes))
     assert.equal(timing.pending(), 0)
+  })
+
+  it('that stalls after such a reader came back is an error too', async () => {
+    const timing = handTiming()
+    const source = new PassThrough()
+    source.write(Buffer.alloc(100_000))
+    const body = await wholeBody(source, { length: 100_001, timing })
+    await timing.pass(3_600_000)
+    const read = assert.rejects(all(body), /stalled at byte 100000/)
+    await timing.pass(30_000)
+    await read
   })
 
   it('lets go of its source when the reader leaves', async () => {

@@ -6,7 +6,7 @@ export interface WholeBodyOptions {
   length: number
   /** For a reader that waits; one that is slow itself is not hurried. */
   stallMilliseconds?: number
-  /** Aborted when nobody waits any longer for the first bytes. */
+  /** Aborted when nobody waits for it any longer. */
   signal?: AbortSignal
   timing?: Timing
 }
@@ -28,13 +28,8 @@ export async function wholeBody(source: Readable, options: WholeBodyOptions): Pr
   const body = counted(source, { ...options, onBegin: begun.resolve })
   // Stays: an error that comes before the reader listens is told by the stream when it is read.
   body.on('error', begun.reject)
-  const leave = () => body.destroy(new BrokenBody('nobody waits for this body'))
-  options.signal?.addEventListener('abort', leave)
-  try {
-    await begun.promise
-  } finally {
-    options.signal?.removeEventListener('abort', leave)
-  }
+  options.signal?.addEventListener('abort', () => body.destroy(new BrokenBody('nobody waits for this body')))
+  await begun.promise
   return body
 }
 
