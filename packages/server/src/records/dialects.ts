@@ -27,6 +27,8 @@ export interface RecordDialect {
   beforeChange?: RawBuilder<unknown>
   /** Calls `onNotice` when a change was committed anywhere, and after each time that it could not be heard. */
   listen?(onNotice: () => void): Listener
+  /** What the operator has to mend where the database could not be opened; `undefined` for what is a fault. */
+  refusal?(error: unknown): string | undefined
   /** Has the counter of a column go on after the rows that were given their numbers. */
   raiseSerial?(table: string, column: string): RawBuilder<unknown>
 }
@@ -93,6 +95,8 @@ function inKyselysShape(database: DatabaseSync) {
   return {
     close: () => database.close(),
     prepare(text: string) {
+      // A disk that fails ends the transaction by itself; a second rollback would hide what happened.
+      if (text === 'rollback' && !database.isTransaction) return NOTHING_TO_DO
       const statement = kept.get(text) ?? database.prepare(text)
       if (kept.size < 200) kept.set(text, statement)
       return {
@@ -103,6 +107,13 @@ function inKyselysShape(database: DatabaseSync) {
       }
     },
   }
+}
+
+const NOTHING_TO_DO = {
+  reader: false,
+  all: () => [],
+  run: () => ({ changes: 0, lastInsertRowid: 0 }),
+  iterate: () => [][Symbol.iterator](),
 }
 
 type SqlValue = string | number | bigint | Uint8Array | null

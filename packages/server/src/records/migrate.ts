@@ -5,12 +5,17 @@ import type { RecordDialect } from './dialects.ts'
 import { BREAKING, migrations } from './migrations.ts'
 import type { Database } from './tables.ts'
 
-/** Runs what is not yet there, one node at a time; what a newer release has added stays. */
+/** Runs what is not yet there, one node at a time; what a newer release has added stays. Throws a `ConfigError` where the operator can help. */
 export async function bringUpToDate(db: Database, dialect: RecordDialect): Promise<void> {
   const { patient } = dialect
   const own = patient && new Kysely<MigrationTable>({ dialect: patient })
   try {
     await migrate(own ?? db.withTables<MigrationTable>(), migrations(dialect.types))
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause
+    const sentence = dialect.refusal?.(cause)
+    if (sentence !== undefined) throw new ConfigError(sentence, { cause })
+    throw new Error('the database could not be brought up to date', { cause })
   } finally {
     await own?.destroy()
   }

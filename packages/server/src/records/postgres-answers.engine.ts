@@ -70,7 +70,7 @@ describeOnPostgres('PostgreSQL behind a network', () => {
   }
 
   it('takes one round trip for what a request asks, whatever its size', async () => {
-    const all = Array.from({ length: 1000 }, () => attachmentRecord(app.corporationId, 'a.pdf'))
+    const all = Array.from({ length: 200 }, () => attachmentRecord(app.corporationId, 'a.pdf'))
     await Promise.all(all.map((attachment) => store.attachments.add(attachment)))
     const ids = Array.from({ length: 10_000 }, (_, index) => all[index]?.fileId ?? `unknown-${index}`)
     const token = tokenRecord(app)
@@ -81,7 +81,7 @@ describeOnPostgres('PostgreSQL behind a network', () => {
       trips[name] = proxy.roundTrips()
     }
     await count('one id', () => store.attachments.byFileIds(ids.slice(0, 1)))
-    await count('10,000 ids', async () => assert.equal((await store.attachments.byFileIds(ids)).length, 1000))
+    await count('10,000 ids', async () => assert.equal((await store.attachments.byFileIds(ids)).length, 200))
     await count('byKey', () => store.attachments.byKey(all[0]?.key ?? ''))
     await count('add', () => store.attachments.add(attachmentRecord(app.corporationId, 'b.pdf')))
     await count('token', () => store.tokens.add(token))
@@ -103,6 +103,22 @@ describeOnPostgres('PostgreSQL behind a network', () => {
     proxy.hang(false)
     const recovered = await took(() => store.check())
     assert.ok(recovered < WITHIN_MS)
+  })
+
+  it('holds no more connections than were allowed, with that of its listener', async () => {
+    const other = await sqlRecords(database.dialect({ connections: 3 }))
+    const heard = new Promise<void>((resolve) => other.watch?.(resolve))
+    await Promise.all(Array.from({ length: 60 }, () => other.apps.find(app.appKey)))
+    await heard
+    await store.close()
+    const open = "select 1 from pg_stat_activity where application_name = 'attache' and datname = current_database()"
+    let count = 0
+    // Those of the store that was closed may take a moment to leave.
+    for (const from = performance.now(); count !== 3 && performance.now() - from < WITHIN_MS; )
+      count = (await database.run(open)).length
+    assert.equal(count, 3)
+    await other.close()
+    store = await sqlRecords(database.dialect({ address: proxy.address, connections: 4 }))
   })
 
   it('cuts a statement that takes too long', async () => {
@@ -127,9 +143,11 @@ describeOnPostgres('PostgreSQL behind a network', () => {
     await setting('on')
     const standby = await sqlRecords(database.dialect())
     await assert.rejects(standby.attachments.add(attachmentRecord(app.corporationId, 'd.pdf')), isUnavailable)
-    assert.equal((await standby.apps.find(app.appKey))?.appKey, app.appKey)
-    await database.run(`set default_transaction_read_only = off; alter database ${name} reset all`)
-    // Its connection left with the refusal.
+    const found = await Promise.all([1, 2, 3].map(() => standby.apps.find(app.appKey)))
+    assert.equal(found[2]?.appKey, app.appKey)
+    await database.run(`begin read write; alter database ${name} reset all; commit`)
+    // One more refusal, and all connections of that time are gone.
+    await assert.rejects(standby.attachments.add(attachmentRecord(app.corporationId, 'd.pdf')), isUnavailable)
     await standby.attachments.add(attachmentRecord(app.corporationId, 'd.pdf'))
     await standby.close()
   })

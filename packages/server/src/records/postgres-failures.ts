@@ -2,10 +2,15 @@ import { DatabaseError } from 'pg'
 import { Failure } from '../errors.ts'
 import { LostAnswer } from './resolved.ts'
 
+const READ_ONLY = '25006'
+const DISK_FULL = '53100'
+const NOT_TEXT = '22021'
+const INTEGRITY = '23'
+
 /** SQLSTATE codes and classes: https://www.postgresql.org/docs/15/errcodes-appendix.html */
 const UNAVAILABLE = [
   '08', // the connection
-  '25006', // read-only, as a standby is
+  READ_ONLY,
   '25P03', // idle in a transaction for too long
   '40001', // serialization, deadlock: the next try goes through
   '40P01',
@@ -14,9 +19,6 @@ const UNAVAILABLE = [
   '57', // time-out, shutdown, crash, starting
   '58', // the system below
 ]
-const DISK_FULL = '53100'
-const NOT_TEXT = '22021'
-const INTEGRITY = '23'
 
 export function isConstraint(error: unknown): boolean {
   return stateOf(error)?.startsWith(INTEGRITY) ?? false
@@ -40,11 +42,12 @@ export function connectionFailure(cause: unknown): Failure {
   return new Failure('StorageUnavailable', { cause })
 }
 
-/** Whether no other statement is to go through this connection: its server stopped or stopped being the primary. */
-export function endsConnection(error: unknown): boolean {
-  return /^(25006|57P0)/.test(stateOf(error) ?? '')
+/** Whether the server can not write: what was the primary is one no more. */
+export function isOfStandby(error: unknown): boolean {
+  return stateOf(error) === READ_ONLY
 }
 
+/** Whether this connection has ended with the error, as the server stops or has crashed. */
 export function endedByServer(error: unknown): boolean {
   return /^57P0/.test(stateOf(error) ?? '')
 }

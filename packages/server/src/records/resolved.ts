@@ -8,8 +8,6 @@ export class LostAnswer extends Error {
 
 // A caller waits two seconds at most.
 const ALL_MS = 1800
-// The longest that a try is waited for while there is time for another; it goes on meanwhile, and nobody hears of it.
-const ONE_MS = 900
 const PAUSE_MS = 100
 
 /** Runs a write that may run twice until its answer has come: whether it was carried out is found out, not guessed. */
@@ -19,7 +17,7 @@ export async function resolved(write: () => Promise<void>): Promise<void> {
   let lost = false
   for (;;) {
     try {
-      return await within(Math.min(ONE_MS, left()), write())
+      return await within(left(), write())
     } catch (error) {
       lost ||= isLost(error)
       if (!lost || !(error instanceof Failure) || left() < 2 * PAUSE_MS) throw error
@@ -32,6 +30,7 @@ function isLost(error: unknown): boolean {
   return error instanceof Failure && error.cause instanceof LostAnswer
 }
 
+/** What is not waited for any more goes on, and nobody hears of it. */
 async function within(milliseconds: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

@@ -1,5 +1,4 @@
 import { CamelCasePlugin, Kysely, sql, type Transaction } from 'kysely'
-import { ConfigError } from '../errors.ts'
 import { changes, inTurn, note } from './changes.ts'
 import type { Listener, RecordDialect } from './dialects.ts'
 import { groupCommit } from './group-commit.ts'
@@ -17,9 +16,9 @@ export async function sqlRecords(dialect: RecordDialect): Promise<RecordStore> {
   const db = new Kysely<Tables>({ dialect: dialect.dialect, plugins: [new CamelCasePlugin()] })
   try {
     await bringUpToDate(db, dialect)
-  } catch (cause) {
+  } catch (error) {
     await db.destroy()
-    throw cause instanceof ConfigError ? cause : new Error('the database could not be brought up to date', { cause })
+    throw error
   }
   const { guard, ...writes } = writesOf(db, dialect)
   const parts: Parts = { db, dialect, ...writes }
@@ -56,7 +55,7 @@ function writesOf(db: Kysely<Tables>, dialect: RecordDialect) {
   const write = dialect.groupsCommits ? grouped : alone
   const guard = writeGuard({
     troubleOf: dialect.troubleOf ?? (() => undefined),
-    probe: () => write(rewriteNewestKey),
+    probe: () => write(comeAndGo),
   })
   const writeOne: WriteOne = dialect.groupsCommits ? grouped : atOnce
   return { guard, write: guard.guarded(write), writeOne: guard.guarded(writeOne) }
@@ -216,11 +215,11 @@ function links({ db, dialect, write }: Parts): LinkRecords {
   }
 }
 
-/** The least write that there is; the row stays as it is. */
-function rewriteNewestKey(transaction: Transaction<Tables>): Promise<unknown> {
-  return transaction
-    .updateTable('linkKeys')
-    .set(({ ref }) => ({ salt: ref('salt') }))
-    .where('id', '=', ({ selectFrom }) => selectFrom('linkKeys').select(({ fn }) => fn.max('id').as('id')))
-    .execute()
+/** A write that leaves nothing but a number used up. One that sets what is there would not be written at all. */
+async function comeAndGo(transaction: Transaction<Tables>): Promise<void> {
+  await transaction.insertInto('changes').values({ kind: 'quota-changed', subject: '', at: PROBE }).execute()
+  await transaction.deleteFrom('changes').where('at', '=', PROBE).execute()
 }
+
+// No change is of this time.
+const PROBE = -1

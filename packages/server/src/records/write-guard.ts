@@ -6,7 +6,7 @@ export type WriteTrouble = 'full' | 'failing' | 'lost'
 export interface WriteGuardOptions {
   /** `undefined` for an error that is about what was written, and not about where. */
   troubleOf(error: unknown): WriteTrouble | undefined
-  /** A write that changes nothing. */
+  /** A write that others see nothing of. */
   probe(): Promise<unknown>
 }
 
