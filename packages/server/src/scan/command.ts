@@ -23,6 +23,7 @@ function start(program: string, args: readonly string[]): Scan {
   })
   const ended = once(child, 'close')
   ended.catch(() => {})
+  child.on('error', () => {})
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (piece: string) => {
     if (output.length < LONGEST_OUTPUT) output += piece
