@@ -158,6 +158,19 @@ test('an address where nothing listens is 5, one that is no API is 7, and both s
   assert.equal(nowhere.code, 7, nowhere.stderr)
 })
 
+test('doctor tells what the server says of its database and storage, and that another server does not tell', async () => {
+  proxy.next(/readyz/, { answer: json(503, '存储服务暂时不可用') }, { answer: { status: 404, body: 'not found' } })
+  for (const [code, result] of [
+    [5, 'failed'],
+    [0, 'note'],
+  ] as const) {
+    const outcome = await cli(['doctor', '--json', '--no-round-trip'], { env })
+    const backend = rowsOfType(outcome, 'check').find(({ name }) => name === 'backend')
+    assert.deepEqual([outcome.code, backend?.['result']], [code, result], outcome.stdout)
+    if (code === 5) assert.match(`${backend?.['detail']} ${backend?.['fix']}`, /存储服务暂时不可用 .*operator/)
+  }
+})
+
 test('an upload without an answer is not sent twice, and is told as one that may be stored', async () => {
   const file = join(import.meta.dirname, 'cli.ts')
   proxy.next(UPLOAD, { noAnswer: true })

@@ -128,6 +128,12 @@ test('doctor goes the whole round, and gives a fix with every ✗', async () => 
   assert.doesNotMatch(well.stdout, /✗/)
   assert.match(well.stdout, /✓ thumbnail: 200 image\/png/)
   assert.match(well.stdout, /no way to remove it/)
+  assert.match(well.stdout, /✓ disk: .* free, written through in \d+ ms/)
+  assert.match(well.stdout, /✓ backend: its database and storage answer/)
+  const nowhere = await cli(['doctor', '--json', '-o', `${file}/archive`], { env })
+  const [unwritable] = rowsOfType(nowhere, 'check').filter(({ result }) => result === 'failed')
+  assert.deepEqual([nowhere.code, unwritable?.['name']], [7, 'disk'])
+  assert.match(String(unwritable?.['fix']), /-o/)
   const wrong: [number, Record<string, string>][] = [
     [3, { ...env, ATTACHE_APP_KEY: '' }],
     [3, { ...env, ATTACHE_APP_SECURITY: 'wrong' }],

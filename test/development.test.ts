@@ -68,7 +68,7 @@ async function dev(args: string[], env: Record<string, string> = {}) {
 
 test('dev --memory serves as start does, says the same, prints hints, and leaves nothing on disk', async () => {
   const { facts, place, stop } = await dev(['--memory', '--port', '0'])
-  assert.deepEqual(Object.keys(facts), ['url', 'bucket', 'corporationId', 'appKey', 'appSecurity', 'link'])
+  assert.deepEqual(Object.keys(facts), ['url', 'bucket', 'corporationId', 'appKey', 'appSecurity', 'link', 'store'])
   const token = await tokenFor(facts.url, facts)
   assert.equal((await askLinks(facts.url, token, [])).status, 200)
   const refused = await askLinks(facts.url, 'x'.repeat(43), [])
@@ -209,6 +209,9 @@ const DEV_REQUESTS: [string, string, string?][] = [
   ['POST', '/dev/reset'],
   ['GET', '/dev/requests'],
   ['DELETE', '/dev/attachments/x'],
+  ['PUT', '/attache-store/x', 'x'],
+  ['GET', '/attache-store?list-type=2'],
+  ['POST', '/attache-sts'],
 ]
 
 for (const mode of ['start', 'serve']) {
@@ -225,7 +228,7 @@ for (const mode of ['start', 'serve']) {
         return { status, names, text: plain(await answer.text(), where) }
       }
       // As any other path that is none of ours.
-      assert.deepEqual(await ask(path), await ask(path.replace('/dev/', '/foo/')), `${method} ${path}`)
+      assert.deepEqual(await ask(path), await ask(path.replace(/^\/[\w-]+/, '/foo')), `${method} ${path}`)
     }
     const token = await tokenFor(attache.url, attache)
     const refused = [

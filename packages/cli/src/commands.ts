@@ -122,6 +122,7 @@ export const COMMANDS: Record<string, CommandInfo> = {
     about: { en: 'find out what is wrong, with a fix for each ✗', zh: '诊断问题，每个 ✗ 附解决办法' },
     options: {
       ...REMOTE,
+      output: OUTPUT,
       'no-round-trip': { about: { en: 'upload nothing', zh: '不上传任何内容' } },
     },
     load: async () => (await import('./commands/doctor.ts')).doctor,

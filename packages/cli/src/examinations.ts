@@ -1,4 +1,5 @@
 import type { NodeClient } from '@attache/client/node'
+import { textOf } from './arguments.ts'
 import type { Context } from './context.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import { isLoopback, proxyFromEnvironment, proxyVariables } from './proxies.ts'
@@ -6,6 +7,7 @@ import { roundTrip } from './round-trip.ts'
 import type { CheckRow } from './rows.ts'
 import { clientFor } from './session.ts'
 import { readSettings, type Settings } from './settings.ts'
+import { backend, disk } from './surroundings.ts'
 import type { Say } from './words.ts'
 
 export type Finding = Pick<CheckRow, 'result' | 'detail' | 'fix'>
@@ -32,6 +34,7 @@ export function examinations(context: Context): Examination[] {
   const trips = values['no-round-trip'] === true ? [] : roundTrip({ client, say, signal })
   return [
     { name: 'node', needs: [], examine: () => ({ result: 'ok', detail: process.versions.node }) },
+    { name: 'disk', needs: [], examine: () => disk(textOf(values, 'output') ?? '.', say) },
     { name: 'settings', needs: [], examine: async () => origins(await settings()) },
     {
       name: 'proxy',
@@ -45,6 +48,12 @@ export function examinations(context: Context): Examination[] {
       examine: async () => reach((await settings()).url.value ?? ''),
     },
     { name: 'clock', needs: ['server'], examine: () => clock(found.serverDate, say) },
+    {
+      name: 'backend',
+      needs: ['server'],
+      exitCode: EXIT.partial,
+      examine: async () => backend((await settings()).url.value ?? '', { say, signal }),
+    },
     { name: 'keys', needs: ['settings'], exitCode: EXIT.auth, examine: async () => keys(await settings(), say) },
     {
       name: 'token',
