@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage, Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import type { Socket } from 'node:net'
 import Fastify, {
   type ConnectionError,
@@ -8,6 +8,7 @@ import Fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type FastifyServerFactory,
   LogController,
 } from 'fastify'
 import type { AccessTokens, Caller } from './attachments/access-tokens.ts'
@@ -34,6 +35,8 @@ import { renderObjectFailures } from './routes/object-failures.ts'
 import { OBJECT_PATH } from './routes/object-path.ts'
 import { objectsRoute } from './routes/objects.ts'
 import { OPS_PATHS, opsRoutes } from './routes/ops.ts'
+import { tellPlain } from './routes/plain-audit.ts'
+import { type Answered, plainRequests } from './routes/plain-requests.ts'
 import { uploadRoute } from './routes/upload.ts'
 
 declare module 'fastify' {
@@ -87,14 +90,40 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
   const { tokens, attachments, contents, credentials, thumbnails, metrics, ready, publicUrl, now } = parts
   const { documents, attachmentsOf, delivery, quotas } = parts
   const { bucket, region, strictSignatures: strict, rangeBehaviour, maxUploadBytes, maxItems } = options
-  const app = Fastify(serverOptions(options))
-  app.decorateRequest('caller')
-  keepAuditTrail(app, parts.audit)
-  options.extension?.attach(app)
+  const { audit } = parts
+  let closing = false
+  const newId = requestIds()
   const ended = atTurnsEnd(({ route, seconds, ...told }: EndedRequest) => {
     metrics.observe({ route, method: told.method, status: told.status }, seconds)
     options.logger.info({ ...told, ms: Math.round(seconds * 10_000) / 10 }, 'request')
   })
+  const plainEnded = atTurnsEnd((answered: Answered) => {
+    const { route, id: reqId, request, response, startedAt, endedAt } = answered
+    const { method = '', url = '' } = request
+    const seconds = (endedAt - startedAt) / 1000
+    ended.handle({ route, reqId, method, path: withoutQuery(url), status: response.statusCode, seconds })
+    if (audit) tellPlain(answered, audit)
+  })
+  // A development mode looks at every request, and readers that are sent on to the store are sent by the route.
+  const open = () => !closing && options.extension === undefined && delivery.redirect === undefined
+  const plain = {
+    tokens,
+    attachments,
+    contents,
+    credentials,
+    thumbnails,
+    quotas,
+    now,
+    bucket,
+    newId,
+    open,
+    ended: plainEnded.add,
+  }
+  const serverFactory = serverOf((otherwise) => plainRequests(plain, otherwise))
+  const app = Fastify({ ...serverOptions(options), genReqId: newId, serverFactory })
+  app.decorateRequest('caller')
+  keepAuditTrail(app, audit)
+  options.extension?.attach(app)
   app.addHook('onResponse', (request, reply, done) => {
     const { method, id: reqId } = request
     const route = request.routeOptions.url ?? 'none'
@@ -102,16 +131,18 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
       route,
       reqId,
       method,
-      path: pathOf(request),
+      path: withoutQuery(request.originalUrl),
       status: reply.statusCode,
       seconds: reply.elapsedTime / 1000,
     })
     done()
   })
-  app.addHook('onClose', async () => ended.flush())
+  app.addHook('onClose', async () => {
+    ended.flush()
+    plainEnded.flush()
+  })
 
   // A connection that stays open would hold up the end of the process.
-  let closing = false
   app.addHook('preClose', (done) => {
     closing = true
     done()
@@ -191,8 +222,6 @@ function serverOptions({
   extension,
 }: AppOptions): FastifyHttpOptions<Server, FastifyBaseLogger> {
   const isControl = extension ? (url: string) => extension.owns(url) || isControlPath(url) : isControlPath
-  const run = randomBytes(8).toString('hex').toUpperCase()
-  let count = 0
   return {
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -200,13 +229,8 @@ function serverOptions({
     childLoggerFactory: (parent, bindings) => parent.child(bindings),
     trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
     bodyLimit: JSON_LIMIT,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionTimeout: IDLE_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 5000, maxHeaderSize: 32 * 1024 },
-    // 24 hex digits, as OSS has them: a random part for this process and a counter.
-    genReqId: () => run + (++count % 0x1_0000_0000).toString(16).toUpperCase().padStart(8, '0'),
     rewriteUrl: ({ url = '/' }: IncomingMessage) => (isControl(url) ? url : OBJECT_PATH),
     routerOptions: { querystringParser: (text: string) => Object.fromEntries(parseTarget(`?${text}`).query) },
     exposeHeadRoutes: false,
@@ -215,6 +239,23 @@ function serverOptions({
     frameworkErrors: (_error, _request, reply: FastifyReply) =>
       reply.code(400).send(failureBody(new Failure('MalformedRequest'))),
     clientErrorHandler: refuseUnreadable,
+  }
+}
+
+/** 24 hex digits, as OSS has them: a random part for this process and a counter. */
+function requestIds(): () => string {
+  const run = randomBytes(8).toString('hex').toUpperCase()
+  let count = 0
+  return () => run + (++count % 0x1_0000_0000).toString(16).toUpperCase().padStart(8, '0')
+}
+
+/** A server whose requests are met by what `around` makes of the frame's own handler. */
+function serverOf(around: (frame: RequestListener) => RequestListener): FastifyServerFactory<Server> {
+  return (frame, { http }) => {
+    const server = createServer(http as ServerOptions, around(frame))
+    server.requestTimeout = REQUEST_TIMEOUT_MS
+    server.keepAliveTimeout = KEEP_ALIVE_MS
+    return server.setTimeout(IDLE_TIMEOUT_MS)
   }
 }
 
@@ -244,8 +285,8 @@ function accessTokenOf({ query, headers }: FastifyRequest): string | undefined {
   return accessToken ?? /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1]
 }
 
-/** Without the query, which holds tokens and signatures. */
-function pathOf({ originalUrl }: FastifyRequest): string {
-  const mark = originalUrl.indexOf('?')
-  return mark === -1 ? originalUrl : originalUrl.slice(0, mark)
+/** The query holds tokens and signatures. */
+function withoutQuery(url: string): string {
+  const mark = url.indexOf('?')
+  return mark === -1 ? url : url.slice(0, mark)
 }

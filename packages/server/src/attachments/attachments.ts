@@ -9,6 +9,7 @@ import { contentTypeOf } from './content-type.ts'
 import { type Digest, digestPass } from './digest.ts'
 import type { directLinks } from './direct-links.ts'
 import type { LinkCredentials } from './link-credentials.ts'
+import { linkTexts } from './link-texts.ts'
 import { type LinkPlace, linkSigner } from './links.ts'
 import { faultOfName, newBlobId, newFileId, objectKey } from './object-key.ts'
 
@@ -48,6 +49,7 @@ export function attachments(options: AttachmentsOptions) {
   // Raised when a record is forgotten: what was read before then is not kept.
   let forgotten = 0
   const sign = linkSigner(options)
+  const textOf = linkTexts(options)
 
   /** Durable before it resolves; nothing is left of a file that is refused. */
   async function upload(file: IncomingFile, caller: Caller): Promise<AttachmentRecord> {
@@ -111,6 +113,26 @@ export function attachments(options: AttachmentsOptions) {
     return answer
   }
 
+  /**
+   * The answer to `links` as JSON, its UTF-8 bytes as one character each, without waiting; `undefined`, and nothing is
+   * counted, where not all of it can be had in that way.
+   */
+  function knownLinks(asked: readonly DownloadRequest[], { corporationId }: Caller): string | undefined {
+    const signer = options.credentials.knownSignerOf(corporationId)
+    if (signer === undefined || options.direct || options.maxExpirationSeconds !== undefined) return undefined
+    if (asked.length > Math.min(options.maxItems, LINKS_AT_A_TIME)) return undefined
+    const found: AttachmentRecord[] = []
+    for (const { id, key } of asked) {
+      const record = known.get(key)
+      if (record?.fileId !== id || record.corporationId !== corporationId || record.linkEpoch !== 0) return undefined
+      found.push(record)
+    }
+    options.countLinks(corporationId, asked.length)
+    const start = Math.ceil(now() / 1000)
+    const texts = asked.map(({ expiration }, i) => textOf(signer, found[i] as AttachmentRecord, start + expiration))
+    return `[${texts.join(',')}]`
+  }
+
   /** The indexes of those that name no attachment of the caller's corporation. */
   async function unknownAmong(asked: readonly AttachmentName[], caller: Caller): Promise<number[]> {
     const found = await lookUp(asked)
@@ -154,7 +176,14 @@ export function attachments(options: AttachmentsOptions) {
     upload,
     links,
     unlimitedLinks,
+    knownLinks,
     unknownAmong,
+
+    /** As `byKey`, without waiting, for one that was asked for lately. */
+    known(key: string, corporationId: string | undefined): AttachmentRecord | undefined {
+      const record = known.get(key)
+      return corporationId === undefined || record?.corporationId === corporationId ? record : undefined
+    },
 
     /** For the data plane, whose links name keys. `corporationId` is that of the signer, unless an operator's pair signed. */
     async byKey(key: string, corporationId: string | undefined): Promise<AttachmentRecord | undefined> {
@@ -177,6 +206,12 @@ export function attachments(options: AttachmentsOptions) {
 
     /** Another process removed the attachment with this key. */
     forget,
+
+    /** Others may have removed any of them. */
+    forgetAll(): void {
+      forgotten++
+      known.clear()
+    },
   }
 
   function forget(key: string): void {

@@ -25,5 +25,7 @@ export async function contentTypeOf(head: Uint8Array, fileName: string): Promise
   const sniffed = await fileTypeFromBuffer(head)
   if (sniffed !== undefined && !CONTAINERS.has(sniffed.mime)) return sniffed.mime
   const extension = fileName.slice(fileName.lastIndexOf('.') + 1).toLowerCase()
-  return BY_EXTENSION[extension] ?? sniffed?.mime ?? UNKNOWN
+  // A file may be called `x.constructor`.
+  const named = Object.hasOwn(BY_EXTENSION, extension) ? BY_EXTENSION[extension] : undefined
+  return named ?? sniffed?.mime ?? UNKNOWN
 }

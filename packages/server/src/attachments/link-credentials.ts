@@ -32,6 +32,9 @@ export interface LinkCredentials {
   signerOf(corporationId: string): Promise<Signer>
   /** Whose signature a request claims to carry; throws the `OssFailure` that fits. */
   signingKey(accessKeyId: string, securityToken: string | undefined): Promise<Signer>
+  /** The same two without waiting, for session credentials that were used lately. */
+  knownSignerOf(corporationId: string): Signer | undefined
+  knownKey(accessKeyId: string, securityToken: string): Signer | undefined
   /** Reads key generations and epochs anew: somebody changed them. */
   reload(): Promise<void>
 }
@@ -115,6 +118,13 @@ export async function linkCredentials(options: LinkCredentialsOptions): Promise<
   return {
     signerOf,
     signingKey,
+    knownSignerOf: (corporationId) => (permanent ? undefined : signers.get(corporationId)),
+    knownKey(accessKeyId, securityToken) {
+      const signer = opened.get(securityToken)
+      if (signer?.credential.accessKeyId !== accessKeyId) return undefined
+      const { keyId, epoch, corporationId } = signer.credential
+      return keyOf(keyId) !== undefined && epochs.get(corporationId) === epoch ? signer : undefined
+    },
     async reload() {
       keys = await loadKeys()
       reloads++

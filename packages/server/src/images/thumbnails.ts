@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { BlobStore } from '../blobs/blob-store.ts'
 import { OssFailure, type OssFailureCode } from '../oss/failure.ts'
@@ -14,6 +15,8 @@ export interface Thumbnails {
    * caller or the image caused, and `RendererBusy` with a retry-after when the queue is full.
    */
   render(source: ThumbnailSource, process: string): Promise<RenderedImage>
+  /** A result that is in memory. */
+  known(blobId: string, process: string): RenderedImage | undefined
   /** Drops every kept result of a blob that was removed. */
   forget(blobId: string): Promise<void>
   close(): Promise<void>
@@ -24,6 +27,8 @@ export interface ThumbnailSource {
   blobId: string
   size: number
   contentType: string
+  /** Lower-case hex; what is read is held against it, because a result is kept. */
+  sha256?: string
 }
 
 export interface RenderedImage {
@@ -131,6 +136,7 @@ export function thumbnails(options: ThumbnailOptions): ThumbnailService {
       flights.set(key, flight)
       return flight.image
     },
+    known: (blobId, process) => memory.get(keyOf({ blobId, process })),
     async forget(blobId) {
       const prefix = keyOf({ blobId, process: '' })
       for (const [key, flight] of flights) if (key.startsWith(prefix)) flight.kept = false
@@ -165,9 +171,15 @@ async function* chunksOf(blobs: Pick<BlobStore, 'read'>, source: ThumbnailSource
   const body = await blobs.read(source.blobId, { first: 0, last: source.size - 1 })
   // Removed between the caller's look at the record and now.
   if (body === undefined) throw new OssFailure('NoSuchKey')
-  if (body instanceof Uint8Array) yield body
+  const sha256 = createHash('sha256')
   // The iterator of a stream destroys it, however the reading ends.
-  else yield* body
+  for await (const chunk of body instanceof Uint8Array ? [body] : body) {
+    sha256.update(chunk)
+    yield chunk
+  }
+  if (source.sha256 !== undefined && sha256.digest('hex') !== source.sha256) {
+    throw new Error(`blob ${source.blobId} is not what was uploaded`)
+  }
 }
 
 function keyOf({ blobId, process }: { blobId: string; process: string }): string {

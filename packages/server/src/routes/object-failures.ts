@@ -17,19 +17,18 @@ export function renderObjectFailures(app: FastifyInstance, { witness, now }: Obj
     const failure = failureOf(error)
     witness.refused(failure.code, request)
     if (failure.status === 500) request.log.error({ err: error }, 'fault')
+    else if (failure.status === 503) request.log.warn({ err: error }, 'unavailable')
     if (reply.raw.headersSent) return reply.raw.destroy()
-    for (const name of [
-      'cache-control',
-      'content-disposition',
-      'content-length',
-      'content-md5',
-      'etag',
-      'last-modified',
-    ])
-      reply.removeHeader(name)
+    for (const name of Object.keys(reply.getHeaders())) {
+      if (OF_THE_OBJECT.test(name) && !(failure.status === 416 && name === 'content-range')) reply.removeHeader(name)
+    }
     return sendFailure(failure, { request, reply, now: now() })
   })
 }
+
+// Headers that were set for the object before its bytes could not be had.
+const OF_THE_OBJECT =
+  /^(cache-control|content-(?!security).*|etag|last-modified|accept-ranges|expires|x-oss-(hash|object|storage)-?.*)$/
 
 // What is neither ours nor OSS's is a fault; its own words stay in the log.
 function failureOf(error: Error): OssFailure {

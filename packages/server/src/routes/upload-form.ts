@@ -28,7 +28,15 @@ export function readUploadForm(request: IncomingMessage): UploadForm {
         let incoming: Readable | undefined
         let nameBytes: Promise<Buffer> | undefined
         let otherBytes = 0
+        let openParts = 0
+        let [passed, finished] = [false, false]
 
+        // About a part whose head never ends the parser says nothing. What has gone through it whole, with every part
+        // that we know of read to its end, is a form by now or never: a waiting upload would hold its file for good.
+        const settle = () => {
+          if (!passed || openParts > 0) return
+          setImmediate(() => setImmediate(() => finished || fail(new Failure('MalformedRequest'))))
+        }
         const fail = (error: Error) => {
           name.reject(error)
           incoming?.destroy(error)
@@ -42,6 +50,11 @@ export function readUploadForm(request: IncomingMessage): UploadForm {
         parser.on('file', (field: string, body: Readable) => {
           // It may be destroyed before anybody reads it.
           body.on('error', () => {})
+          openParts++
+          body.once('end', () => {
+            openParts--
+            settle()
+          })
           if (field === 'file' && incoming !== undefined) {
             fail(new Failure('MalformedRequest', { message: '一次只能上传一个file' }))
           } else if (field === 'file') {
@@ -55,7 +68,12 @@ export function readUploadForm(request: IncomingMessage): UploadForm {
         parser.on('filesLimit', () =>
           fail(new Failure('MalformedRequest', { message: `表单不能超过${MOST_PARTS}个部分` })),
         )
+        parser.on('prefinish', () => {
+          passed = true
+          settle()
+        })
         parser.on('finish', () => {
+          finished = true
           const missing = [nameBytes === undefined && 'name', incoming === undefined && 'file'].filter(Boolean)
           if (nameBytes === undefined || missing.length > 0) fail(missingParts(missing as string[]))
           else nameBytes.then(decoded).then(name.resolve, name.reject)

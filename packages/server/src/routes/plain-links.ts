@@ -1,0 +1,76 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type DownloadRequest, DownloadRequests, PATHS } from '@attache/protocol'
+import { Compile } from 'typebox/compile'
+import type { Caller } from '../attachments/access-tokens.ts'
+import { Failure } from '../errors.ts'
+
+export interface PlainLinksDeps {
+  tokens: { known(accessToken: string): Caller | undefined }
+  attachments: { knownLinks(asked: readonly DownloadRequest[], caller: Caller): string | undefined }
+  quotas: { request(corporationId: string): void }
+}
+
+const START = `${PATHS.downloadUrls}?accessToken=`
+const TOKEN = /^[\w-]+$/
+// The whole body waits in the request's own buffer, which holds twice as much.
+export const MOST_PLAIN_BYTES = 32 * 1024
+
+/** Trades ids for links from memory. */
+export function plainLinks({ tokens, attachments, quotas }: PlainLinksDeps) {
+  const requests = Compile(DownloadRequests)
+
+  function callerOf(url: string): Caller | undefined {
+    if (!url.startsWith(START)) return undefined
+    const token = url.slice(START.length)
+    return TOKEN.test(token) ? tokens.known(token) : undefined
+  }
+
+  /** `undefined` where the body asks for anything that isn't known, or is to be refused: nothing has been done then. */
+  function linksFor(body: Buffer, caller: Caller): { text: string; asked: readonly DownloadRequest[] } | undefined {
+    const asked = parsed(body)
+    if (!requests.Check(asked) || !asked.every(hasNothingElse)) return undefined
+    try {
+      const text = attachments.knownLinks(asked, caller)
+      if (text === undefined) return undefined
+      quotas.request(caller.corporationId)
+      return { text, asked }
+    } catch (error) {
+      if (error instanceof Failure) return undefined
+      throw error
+    }
+  }
+
+  return { callerOf, linksFor }
+}
+
+/** Writes what `linksFor` gave: one byte a character. */
+export function sendLinks(response: ServerResponse, text: string, id: string): void {
+  const type = 'application/json; charset=utf-8'
+  const head = ['x-request-id', id, 'cache-control', 'no-store', 'content-type', type, 'content-length']
+  response.writeHead(200, [...head, String(text.length)]).end(text, 'latin1')
+}
+
+/** All of a body of `length` bytes once it is there. It is not taken out of the request, which can go on to the route. */
+export function whenComplete(request: IncomingMessage, length: number, then: () => void): void {
+  const look = () => {
+    if (request.readableLength < length) return
+    request.off('readable', look)
+    then()
+  }
+  request.on('readable', look)
+}
+
+/** Names that a strict parser refuses, such as `__proto__`, and depth it refuses can only stand in further fields. */
+function hasNothingElse(request: DownloadRequest): boolean {
+  return Object.keys(request).length === 3
+}
+
+function parsed(body: Buffer): unknown {
+  const text = body.toString()
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
