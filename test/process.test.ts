@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { run } from './programs.ts'
-import { type Attache, startAttache, statusOf, UPLOAD, type Uploaded, until } from './server.ts'
+import { type Attache, environment, PROGRAM, startAttache, statusOf, UPLOAD, type Uploaded, until } from './server.ts'
 import { type Outcome, verb } from './verbs.ts'
 
 const directory = await mkdtemp(join(tmpdir(), 'attache-process-'))
@@ -166,3 +169,22 @@ async function isRefused(url: string): Promise<true | undefined> {
     () => true,
   )
 }
+
+test('ends on SIGTERM even when nobody reads what it prints any more', async () => {
+  const data = join(directory, 'unread')
+  const child = spawn(process.execPath, [PROGRAM, 'start', '--json'], {
+    env: environment({ ATTACHE_DATA: data, ATTACHE_LOG_LEVEL: 'info' }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const gone = once(child, 'exit')
+  const [line] = await once(createInterface({ input: child.stdout }), 'line')
+  child.stdout.destroy()
+  child.stderr.destroy()
+  // Something to log, which meets the closed pipe.
+  await statusOf(`${JSON.parse(String(line)).url}/livez`)
+  const late = setTimeout(() => child.kill('SIGKILL'), 15_000)
+  child.kill('SIGTERM')
+  const [code, signal] = await gone
+  clearTimeout(late)
+  assert.deepEqual([code, signal], [0, null])
+})

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { type DestinationStream, type Logger, pino } from 'pino'
 
 /** JSON lines on stderr; stdout is for what a command was asked. */
@@ -8,15 +9,31 @@ export function serviceLogger(level: string): Logger {
 }
 
 /** The last door: nothing of ours logs a query, a header or a body, and what slips into an error's words stays here. */
-export function withoutSecrets(destination: DestinationStream): DestinationStream {
-  return { write: (line) => destination.write(redacted(line)) }
+export function withoutSecrets(destination: DestinationStream & Flushing): DestinationStream & Flushing {
+  return { write: (line) => destination.write(redacted(line)), flush: (done) => destination.flush?.(done) }
+}
+
+/** What can be asked to write out what it holds. */
+export interface Flushing {
+  flush?(done: () => void): void
+}
+
+const FLUSH_MS = 1000
+
+/**
+ * Before the end of the process: what is written asynchronously meets a reader that went away and gives up, where the
+ * library's last synchronous flush would try for ever.
+ */
+export async function flushed(logger: Flushing): Promise<void> {
+  const written = new Promise<void>((done) => (logger.flush ? logger.flush(() => done()) : done()))
+  await Promise.race([written, pause(FLUSH_MS, undefined, { ref: false })])
 }
 
 /**
  * Handles what is added at the end of the event loop's turn, many in a row: code that runs for one of them between two
  * requests, with cold caches, costs several times as much. `flush` handles what waits at once.
  */
-export function atTurnsEnd<Entry>(handle: (entry: Entry) => void): { add(entry: Entry): void; flush(): void } {
+export function atTurnsEnd<Entry>(handle: (entry: Entry) => void) {
   let waiting: Entry[] = []
   function flush(): void {
     const entries = waiting
@@ -24,7 +41,8 @@ export function atTurnsEnd<Entry>(handle: (entry: Entry) => void): { add(entry: 
     for (const entry of entries) handle(entry)
   }
   return {
-    add(entry) {
+    handle,
+    add(entry: Entry): void {
       if (waiting.push(entry) === 1) setImmediate(flush)
     },
     flush,

@@ -13,6 +13,7 @@ import { type Running, serveCommand, startCommand } from './commands/serve.ts'
 import { backupCommand, gcCommand, restoreCommand, verifyCommand } from './commands/upkeep.ts'
 import { readConfig } from './config.ts'
 import { ConfigError } from './errors.ts'
+import { flushed } from './logging.ts'
 import type { Service } from './service.ts'
 
 async function run(argv: string[], context: Pick<CommandContext, 'print' | 'say'>): Promise<Running | undefined> {
@@ -80,6 +81,7 @@ function stopWithGrace(service: Service): void {
       if (err) service.app.log.fatal({ err }, 'uncaught')
       await service.drain()
       await service.close()
+      await flushed(service.logger)
     },
   )
 }

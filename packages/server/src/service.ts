@@ -18,7 +18,7 @@ import { Failure } from './errors.ts'
 import { blockListOf } from './http/addresses.ts'
 import { sharedThumbnails } from './images/shared-thumbnails.ts'
 import { thumbnails } from './images/thumbnails.ts'
-import { redacted } from './logging.ts'
+import { type Flushing, redacted } from './logging.ts'
 import { metrics } from './metrics.ts'
 import { quotas } from './quotas/quotas.ts'
 import type { Change, RecordStore } from './records/record-store.ts'
@@ -42,7 +42,7 @@ const CLOSING_MS = 5000
 
 export interface ServiceOptions {
   config: Config
-  logger: FastifyBaseLogger
+  logger: FastifyBaseLogger & Flushing
   /** Whether the demo corporation is let in. */
   demoAllowed: boolean
   /** Unix time in milliseconds. */
@@ -55,6 +55,7 @@ export interface ServiceOptions {
 
 export interface Service {
   app: FastifyInstance
+  logger: FastifyBaseLogger & Flushing
   stores: Stores
   credentials: LinkCredentials
   /** Listens, and gives the base URL that callers use. */
@@ -69,10 +70,18 @@ export interface Service {
 
 /** Opens the stores, builds the rooms, and closes them in reverse order. */
 export async function createService(options: ServiceOptions): Promise<Service> {
-  const { config, logger, demoAllowed, now = steadyClock(), open = () => openStores(config, { serving: true }) } = options
+  const {
+    config,
+    logger,
+    demoAllowed,
+    now = steadyClock(),
+    open = () => openStores(config, { serving: true }),
+  } = options
   await using opened = new AsyncDisposableStack()
   const stores = opened.use(await open())
   const { records, blobs } = stores
+  // Before anything is read that a change may make stale.
+  const since = await records.lastChange()
   let draining = false
   let base = config.publicUrl ?? ''
 
@@ -135,8 +144,14 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     else await credentials.reload()
   }
 
+  async function forgetAll(): Promise<void> {
+    tokens.forgetAll()
+    files.forgetAll()
+    await Promise.all([credentials.reload(), limits.reload()])
+  }
+
   const chores = [
-    { every: FOLLOW_MS, work: await follower(records, apply) },
+    { every: FOLLOW_MS, work: follower(records, { since, apply, forgetAll }), promptedBy: records.watch },
     { every: SWEEP_MS, work: () => tokens.sweep() },
     { every: SWEEP_MS, work: () => records.pruneChanges(now() - KEEP_CHANGES_MS) },
     ...(shared ? [{ every: TRIM_MS, work: () => shared.trim() }] : []),
@@ -166,6 +181,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
 
   return {
     app,
+    logger,
     stores,
     credentials,
     stopMilliseconds: (config.drainDelaySeconds + config.drainSeconds) * 1000 + CLOSING_MS,
@@ -260,11 +276,23 @@ function cacheBytesOf({ thumbnailCacheMib }: Config): number {
   return thumbnailCacheMib * MEBIBYTE
 }
 
+interface Followed {
+  /** The change up to which nothing is kept that a change may have made stale. */
+  since: number
+  apply(change: Change): Promise<void>
+  /** For a process that was cut off so long that it may have missed some. */
+  forgetAll(): Promise<void>
+}
+
 /** Reads what other processes changed, and has each change applied once. */
-async function follower(records: RecordStore, apply: (change: Change) => Promise<void>): Promise<() => Promise<void>> {
-  let seen = await records.lastChange()
+function follower(records: RecordStore, { since, apply, forgetAll }: Followed): () => Promise<void> {
+  let seen = since
+  let heardAt = performance.now()
   return async () => {
-    for (const change of await records.changesSince(seen)) {
+    const changes = await records.changesSince(seen)
+    if (performance.now() - heardAt > KEEP_CHANGES_MS / 2) await forgetAll()
+    heardAt = performance.now()
+    for (const change of changes) {
       await apply(change)
       seen = change.seq
     }
