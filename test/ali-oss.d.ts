@@ -8,8 +8,8 @@ declare module 'ali-oss' {
     bucket: string
     accessKeyId: string
     accessKeySecret: string
-    stsToken: string
-    refreshSTSToken: () => Promise<{ accessKeyId: string; accessKeySecret: string; stsToken: string }>
+    stsToken?: string
+    refreshSTSToken?: () => Promise<{ accessKeyId: string; accessKeySecret: string; stsToken: string }>
     sldEnable: boolean
     region?: string
     authorizationV4?: boolean
@@ -28,9 +28,34 @@ declare module 'ali-oss' {
     headers: IncomingMessage['headers']
   }
 
+  interface ListedObject {
+    name: string
+    size: number
+    etag: string
+    lastModified: string
+  }
+
+  interface Listing {
+    objects: ListedObject[]
+    isTruncated: boolean
+    nextContinuationToken: string | null
+  }
+
   class OSS {
     constructor(options: Options)
-    get(name: string, options?: { process?: string }): Promise<{ content: Buffer; res: Result }>
+    put(name: string, file: Buffer, options?: { headers?: Record<string, string> }): Promise<{ res: Result }>
+    putStream(name: string, stream: Readable): Promise<{ res: Result }>
+    delete(name: string): Promise<{ res: Result }>
+    multipartUpload(
+      name: string,
+      file: Buffer,
+      options: { partSize: number; parallel?: number },
+    ): Promise<{ etag: string; res: Result }>
+    listV2(query: Record<string, string>): Promise<Listing>
+    get(
+      name: string,
+      options?: { process?: string; headers?: Record<string, string> },
+    ): Promise<{ content: Buffer; res: Result }>
     getStream(name: string, options?: { process?: string }): Promise<{ stream: Readable; res: Result }>
     head(name: string): Promise<{ status: number; res: Result }>
     getObjectMeta(name: string): Promise<{ status: number; res: Result }>

@@ -13,7 +13,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'server/errors': [],
   'server/http': [],
   'server/oss': ['server/http'],
-  'server/blobs': ['server/errors'],
+  'server/blobs': ['server/oss', 'server/errors'],
   'server/records': ['server/errors'],
   'server/images': ['server/blobs', 'server/oss'],
   'server/attachments': [

@@ -7,6 +7,7 @@ import type { AppExtension, AppParts } from '../app.ts'
 import type { Config } from '../config.ts'
 import { createService, type Service } from '../service.ts'
 import { openStores, type Stores } from '../stores.ts'
+import { type BucketStore, bucketStore } from './bucket-store.ts'
 import { type SettableClock, settableClock } from './clock.ts'
 import { faultHooks } from './fault-hooks.ts'
 import { type Faults, faults as faultTable } from './faults.ts'
@@ -32,7 +33,9 @@ export interface Development {
   clock: SettableClock
   faults: Faults
   log: RequestLog
-  /** Clears faults, clock and log; in memory also attachments and documents, which the seed then fills in again. */
+  /** An OSS to write to. */
+  bucket: BucketStore
+  /** Clears faults, clock, log and bucket; in memory also attachments and documents, which the seed then fills in again. */
   reset(): Promise<{ dataReset: boolean }>
   /** What `reset` puts back. */
   afterReset(refill: () => Promise<void>): void
@@ -47,6 +50,7 @@ export async function developmentService(options: DevelopmentOptions): Promise<D
   const clock = settableClock()
   const faults = faultTable(config)
   const log = requestLog(clock.now)
+  const bucket = bucketStore({ region: config.region, now: clock.now })
   const opened: { stores?: Stores; memory?: MemoryStores } = {}
   const attached: { parts?: AppParts; release?: () => void } = {}
   let refill = async () => {}
@@ -72,6 +76,7 @@ export async function developmentService(options: DevelopmentOptions): Promise<D
   async function reset(): Promise<{ dataReset: boolean }> {
     clearFaults()
     clock.reset()
+    bucket.clear()
     if (opened.memory) {
       for (const forgotten of opened.memory.clear()) await forget(forgotten)
       await refill()
@@ -88,12 +93,13 @@ export async function developmentService(options: DevelopmentOptions): Promise<D
 
   function extend(parts: AppParts): AppExtension {
     attached.parts = parts
-    const isControl = ({ originalUrl }: FastifyRequest) => isDevUrl(originalUrl)
+    const owns = (url: string) => isDevUrl(url) || bucket.owns(url)
+    const isControl = ({ originalUrl }: FastifyRequest) => owns(originalUrl)
     const { records } = there(opened.stores)
     const { signingKey } = parts.credentials
     const rules = { ...config, strict: config.strictSignatures, signingKey, now: clock.now }
     return {
-      owns: isDevUrl,
+      owns,
       attach(app: FastifyInstance) {
         hintHooks(app, { ...rules, records, tokens: seenTokens(), log, isControl, print })
         tellTime(app, clock)
@@ -103,6 +109,7 @@ export async function developmentService(options: DevelopmentOptions): Promise<D
         }
         attached.release = faultHooks(app, { faults, isControl, now: clock.now, met }).release
         app.register(async (scope) => devRoutes(scope, { faults, clock, log, clearFaults, reset, remove }))
+        bucket.attach(app)
       },
     }
   }
@@ -114,6 +121,7 @@ export async function developmentService(options: DevelopmentOptions): Promise<D
     clock,
     faults,
     log,
+    bucket,
     reset,
     remove,
     afterReset(work) {

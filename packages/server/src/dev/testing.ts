@@ -3,6 +3,7 @@ import { type AppCredentials, createApp } from '../commands/app.ts'
 import { DEMO, demoApp } from '../commands/serve.ts'
 import { readConfig } from '../config.ts'
 import { withoutSecrets } from '../logging.ts'
+import type { StoreFacts } from './bucket-store.ts'
 import type { SettableClock } from './clock.ts'
 import { type Development, developmentService } from './development.ts'
 import type { Preset } from './fault-presets.ts'
@@ -23,6 +24,7 @@ export type {
   SeededAttachment,
   SeededDocument,
   SeenRequest,
+  StoreFacts,
 }
 
 export interface StartAttacheOptions {
@@ -54,6 +56,8 @@ export interface TestAttache extends AsyncDisposable {
   corporationId: string
   appKey: string
   appSecurity: string
+  /** An OSS to write to, emptied by `reset`. */
+  store: StoreFacts
   clock: Pick<SettableClock, 'now' | 'set' | 'advance' | 'reset'>
   /** A further corporation with an app of its own. */
   seedCorporation(corporationId: string): Promise<AppCredentials>
@@ -86,7 +90,15 @@ export async function startAttache(options: StartAttacheOptions = {}): Promise<T
       development.afterReset(async () => void (await addContents(seed, parts)))
     }
     const url = await service.listen()
-    return { url, bucket: config.bucket, corporationId, appKey, appSecurity, ...controls(development, corporationId) }
+    const facts = {
+      url,
+      bucket: config.bucket,
+      corporationId,
+      appKey,
+      appSecurity,
+      store: development.bucket.facts(url),
+    }
+    return { ...facts, ...controls(development, corporationId) }
   } catch (error) {
     await service.close()
     throw error

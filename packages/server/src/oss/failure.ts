@@ -120,6 +120,17 @@ export const OSS_FAILURES = {
   InvalidObjectName: { status: 400, message: 'The specified object is not valid.' },
   MethodNotAllowed: { status: 405, message: 'The specified method is not allowed against this resource.' },
   PreconditionFailed: { status: 412, message: 'At least one of the pre-conditions you specified did not hold.' },
+  InvalidDigest: { status: 400, message: 'The Content-MD5 you specified was invalid.' },
+  EntityTooLarge: { status: 400, message: 'Your proposed upload exceeds the maximum allowed size.' },
+  EntityTooSmall: { status: 400, message: 'Your proposed upload smaller than the minimum allowed size.' },
+  MalformedXML: { status: 400, message: 'The XML you provided was not well-formed.' },
+  NoSuchUpload: {
+    status: 404,
+    message:
+      'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
+  },
+  InvalidPart: { status: 400, message: 'One or more of the specified parts could not be found.' },
+  InvalidPartOrder: { status: 400, message: 'The list of parts was not in ascending order.' },
   InvalidRange: { status: 416, message: 'The requested range cannot be satisfied' },
   BadRequest: { status: 400, message: 'This image format is not supported.' },
   ImageTooLarge: { status: 400, message: 'The image file is too large.' },

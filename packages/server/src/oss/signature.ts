@@ -80,6 +80,15 @@ export function signV1(key: HmacSha1Key, text: string): string {
   return hash('sha1', key.outer, 'base64')
 }
 
+/** The same of a text whose UTF-8 bytes are given as one character each. */
+export function signV1Bytes(key: HmacSha1Key, bytes: string): string {
+  const room = BLOCK + bytes.length <= scratch.length ? scratch : Buffer.alloc(BLOCK + bytes.length)
+  key.inner.copy(room)
+  room.write(bytes, BLOCK, 'latin1')
+  key.outer.write(hash('sha1', room.subarray(0, BLOCK + bytes.length), 'latin1'), BLOCK, 'latin1')
+  return hash('sha1', key.outer, 'base64')
+}
+
 /** Compares two signatures as the text they stand in, in constant time: no second spelling of a signature is ever accepted. */
 export function sameSignature(expected: string, provided: string): boolean {
   const a = Buffer.from(expected, 'latin1')
@@ -135,6 +144,6 @@ export function signV4(secret: string, scope: string, text: string): string {
   return createHmac('sha256', key).update(text).digest('hex')
 }
 
-function encodeRfc3986(text: string): string {
+export function encodeRfc3986(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
 }
