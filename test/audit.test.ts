@@ -131,7 +131,7 @@ test('tells refusals by their reason', async () => {
     403,
   )
   assert.equal((await askLinks(attache.url, 'no-such-token', [])).status, 403)
-  assert.equal(await statusOf(url.replace(/Signature=\w\w/, 'Signature=xx')), 403)
+  assert.equal(await statusOf(url.replace(/Signature=[^&]+/, 'Signature=AAAA')), 403)
   assert.equal(await statusOf(url.replace(/Expires=\d+/, 'Expires=1')), 403)
   assert.equal(await statusOf(`${attache.url}/no/such`), 403)
 

@@ -19,7 +19,7 @@ async function create(args: string[], { config, print, say }: CommandContext): P
     args,
     options: { corporation: { type: 'string' }, id: { type: 'string' }, json: { type: 'boolean' } },
   })
-  const { corporation: name = '', id = randomBytes(9).toString('base64url') } = values
+  const { corporation: name = '', id = randomBytes(9).toString('hex') } = values
   if (name === '') throw new UsageError('app create --corporation NAME [--id CORPORATION_ID]')
   if (!/^[\w-]{1,64}$/.test(id)) throw new UsageError('--id: 1–64 of A–Z a–z 0–9 _ -')
   await using stores = await openStores(config, { serving: false })
@@ -42,7 +42,7 @@ type NewApp = Pick<AppRecord, 'corporationId' | 'corporationName' | 'demo'> &
 
 export async function createApp(stores: Stores, app: NewApp): Promise<AppCredentials> {
   const { corporationId, corporationName, demo } = app
-  const appKey = app.appKey ?? randomBytes(12).toString('base64url')
+  const appKey = app.appKey ?? randomBytes(12).toString('hex')
   const appSecurity = app.appSecurity ?? randomBytes(32).toString('base64url')
   const hashed = secretHash(derivedKey(stores.rootSecret, 'appSecurity'), appSecurity)
   await stores.records.apps.add({

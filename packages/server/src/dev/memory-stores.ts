@@ -33,7 +33,9 @@ export async function memoryStores({ directory }: MemoryStoresOptions): Promise<
     rootSecret: randomBytes(32),
     clear() {
       const forgotten = database.prepare('select key, blob_id as blobId from attachments').all()
-      database.exec('delete from attachments; delete from corporation_usage; delete from documents; delete from document_counters')
+      database.exec(
+        'delete from attachments; delete from corporation_usage; delete from documents; delete from document_counters',
+      )
       blobs.clear()
       return forgotten.map(({ key, blobId }) => ({ key: String(key), blobId: String(blobId) }))
     },
