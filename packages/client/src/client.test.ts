@@ -178,10 +178,15 @@ describe('a client', () => {
     const reason = new Error('enough')
     on.proxy.next(UPLOAD, { stallAfter: 0 })
     on.proxy.next(BYTES, { stallAfter: 10 })
-    const upload = on.client.upload(someBytes(10), { name: 'a', signal: abortedIn(100, reason) })
+    const first = new AbortController()
+    const upload = on.client.upload(someBytes(10), { name: 'a', signal: first.signal })
+    await seen(() => on.proxy.count(UPLOAD) === 1)
+    first.abort(reason)
     await assert.rejects(upload, reason)
     const uploaded = await on.client.upload(someBytes(100_000), { name: 'a' })
-    const download = await on.client.download(uploaded, { signal: abortedIn(100, reason) })
+    const second = new AbortController()
+    const download = await on.client.download(uploaded, { signal: second.signal })
+    setTimeout(() => second.abort(reason), 100)
     await assert.rejects(download.bytes(), reason)
     await assert.rejects(on.client.token({ signal: AbortSignal.abort(reason) }), reason)
   })
@@ -193,8 +198,6 @@ describe('a client', () => {
   })
 })
 
-function abortedIn(milliseconds: number, reason: Error): AbortSignal {
-  const controller = new AbortController()
-  setTimeout(() => controller.abort(reason), milliseconds)
-  return controller.signal
+async function seen(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
 }
