@@ -39,13 +39,13 @@ export function storeOn({ store, clock }: Pick<TestAttache, 'store' | 'clock'>) 
   }
 }
 
-/** Time of tries and bodies: what takes long takes less, and the breaker's clock can be moved. */
-export function quickTiming() {
+/** Tries and bodies wait no longer than this, and the breaker's clock can be moved. */
+export function quickTiming(longestWaitMs = 30_000) {
   let ahead = 0
   return {
     ...realTiming,
     now: () => performance.now() + ahead,
-    after: (ms: number, run: () => void) => realTiming.after(ms >= 30_000 ? 300 : Math.min(ms, 1000), run),
+    after: (ms: number, run: () => void) => realTiming.after(Math.min(ms, longestWaitMs), run),
     skip(milliseconds: number) {
       ahead += milliseconds
     },
@@ -68,14 +68,18 @@ export interface DamagingProxy extends AsyncDisposable {
   url: string
   /** How many bodies of that kind still get one bit turned over. */
   damage: { sent: number; given: number }
+  /** Content-MD5 of each PUT. */
+  digests: (string | undefined)[]
 }
 
 /** Passes requests on, and turns a bit over in bodies that are sent or given. */
 export async function damagingProxy(to: string): Promise<DamagingProxy> {
   const damage = { sent: 0, given: 0 }
+  const digests: (string | undefined)[] = []
   const server = createServer(async (incoming, outgoing) => {
     const { method, url: path, headers } = incoming
     const body = await buffer(incoming)
+    if (method === 'PUT') digests.push(headers['content-md5']?.toString())
     if (body.length > 0 && damage.sent-- > 0) turnOver(body)
     const { hostname, port } = new URL(to)
     const onward = request({ hostname, port, method, path, headers, agent: false }, async (answer) => {
@@ -89,6 +93,7 @@ export async function damagingProxy(to: string): Promise<DamagingProxy> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     damage,
+    digests,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       server.close()

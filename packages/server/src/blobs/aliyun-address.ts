@@ -30,20 +30,20 @@ const OVERRIDES = new Set([
 ])
 
 /** Addresses with a signature in the query, which die at the very second that was asked, or are not given. */
-export function aliyunAddress({ place, bucket, region, signature, credentials, now }: AliyunAddressOptions) {
+export function aliyunAddress({ place, bucket, region, signature: version, credentials, now }: AliyunAddressOptions) {
   return async (key: string, asked: AddressRequest): Promise<string | undefined> => {
     const { method, expiresAt } = asked
     const query = queryOf(asked)
     const time = now()
     const lives = expiresAt - Math.floor(time / 1000)
     if (query === undefined || !Number.isSafeInteger(expiresAt) || lives < 1) return undefined
-    if (signature === 'v4' && lives > MOST_SECONDS_V4) return undefined
+    if (version === 'v4' && lives > MOST_SECONDS_V4) return undefined
     const credential = await livingOf(credentials)
     // A link dies with the credential that signed it.
     if (credential === undefined || (credential.diesAt ?? Number.POSITIVE_INFINITY) < expiresAt * 1000) return undefined
     const signed = signedQuery(
       { method, bucket, key, query, headers: {}, expiresAt },
-      { version: signature, region, credential, now: time },
+      { version, region, credential, now: time },
     )
     const written = [...signed].map(([name, value]) => `${name}=${encodeValue(value)}`)
     return `${place.origin}${place.path(key)}?${written.join('&')}`

@@ -66,6 +66,17 @@ export function aliyunClient(options: AliyunClientOptions): AliyunClient {
   }
 }
 
+/** A request whose answer says all in its head. */
+export async function finished(
+  client: AliyunClient,
+  request: AliyunRequest,
+  signal: AbortSignal,
+): Promise<Dispatcher.ResponseData> {
+  const answer = await client(request, signal)
+  await answer.body.dump()
+  return answer
+}
+
 function queryOf(query: Record<string, string>): string {
   const written = Object.entries(query).map(([name, value]) => (value === '' ? name : `${name}=${encodeValue(value)}`))
   return written.length === 0 ? '' : `?${written.join('&')}`

@@ -1,4 +1,4 @@
-import { mayPass as passingConnection, StoreRefusal } from './s3-errors.ts'
+import { mayPass as passingConnection, StoreRefusal, WrongDigest } from './s3-errors.ts'
 
 export interface AliyunRefusalFacts {
   service: 'OSS' | 'STS'
@@ -86,4 +86,9 @@ export function explained(error: unknown): Error | undefined {
   const { service, code, ec, message } = error
   const sentence = SENTENCES[`${service} ${ec}`] ?? SENTENCES[`${service} ${code}`]
   return sentence === undefined ? undefined : new StoreRefusal(`${sentence} (${message})`)
+}
+
+/** Sent again, or asked for again, it may be right. */
+export function refuseOther(expected: string, told: string): void {
+  if (told !== expected) throw new WrongDigest('the store answers with the digest of other bytes')
 }

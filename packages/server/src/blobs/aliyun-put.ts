@@ -1,12 +1,11 @@
-import type { Dispatcher } from 'undici'
-import { textOf, xmlOf } from '../oss/xml.ts'
-import type { AliyunClient, AliyunRequest } from './aliyun-client.ts'
+import { textOf } from '../oss/xml.ts'
+import { type AliyunClient, finished } from './aliyun-client.ts'
+import { completeUpload, ifNoUpload, type SentPart } from './aliyun-complete.ts'
 import { crcPass } from './aliyun-crc.ts'
-import { AliyunRefusal } from './aliyun-errors.ts'
+import { refuseOther } from './aliyun-errors.ts'
 import { headerOf, shortText } from './aliyun-http.ts'
 import type { Attempts } from './attempts.ts'
 import { type Part, partsOf } from './parts.ts'
-import { WrongDigest } from './s3-errors.ts'
 import { BrokenBody } from './whole-body.ts'
 
 export interface AliyunPutOptions {
@@ -21,7 +20,6 @@ const PART_BYTES = 8 * 1024 * 1024
 const TRY_MS = 3000
 // A try has this much longer for its bytes: 2 MiB a second.
 const BYTES_PER_MS = 2048
-const COMPLETE_MS = 6000
 const MOST_ANSWER_BYTES = 64 * 1024
 // For every object: an address that asks for no other type must not show what is stored.
 const CONTENT_TYPE = { 'content-type': 'application/octet-stream' }
@@ -68,7 +66,9 @@ async function putParts({ first, parts }: PartsToCome, key: string, options: Ali
   const uploadId = await attempt(async (signal) => {
     const request = { method: 'POST', key, query: { uploads: '' }, headers: CONTENT_TYPE } as const
     const { body } = await client(request, signal)
-    return textOf(await shortText(body, MOST_ANSWER_BYTES), 'UploadId') ?? ''
+    const id = textOf(await shortText(body, MOST_ANSWER_BYTES), 'UploadId')
+    if (!id) throw new BrokenBody('an upload was begun without an id')
+    return id
   })
   const crc = await crcPass()
   const sent: SentPart[] = []
@@ -89,7 +89,7 @@ async function putParts({ first, parts }: PartsToCome, key: string, options: Ali
       const next: Promise<Part | undefined> = part.last ? Promise.resolve(undefined) : nextOf(parts)
       ;[part] = await Promise.all([next, sending])
     }
-    await complete({ key, uploadId, sent, crc64: crc.result() }, options)
+    await completeUpload({ key, uploadId, sent, crc64: crc.result() }, options)
     return size
   } catch (error) {
     // A part that arrives after the end of its upload would stay.
@@ -103,56 +103,6 @@ async function putParts({ first, parts }: PartsToCome, key: string, options: Ali
   } finally {
     crc.drop()
   }
-}
-
-interface SentPart {
-  number: number
-  etag: string
-}
-
-interface Completion {
-  key: string
-  uploadId: string
-  sent: readonly SentPart[]
-  /** Of the whole body. */
-  crc64: string
-}
-
-/** A second try may find that the first was done, and only its answer lost. */
-async function complete(
-  { key, uploadId, sent, crc64 }: Completion,
-  { client, attempt }: AliyunPutOptions,
-): Promise<void> {
-  const named = sent.map(
-    ({ number, etag }) => ['Part', [['PartNumber', number] as const, ['ETag', etag] as const]] as const,
-  )
-  const body = Buffer.from(xmlOf('CompleteMultipartUpload', named))
-  const request = {
-    method: 'POST',
-    key,
-    query: { uploadId },
-    headers: { 'content-type': 'application/xml' },
-    body,
-  } as const
-  let again = false
-  await attempt(
-    async (signal) => {
-      try {
-        const answer = await client(request, signal)
-        const text = await shortText(answer.body, MOST_ANSWER_BYTES)
-        if (textOf(text, 'ETag') === undefined) throw new BrokenBody('an upload was completed without saying so')
-        refuseOther(crc64, headerOf(answer, 'x-oss-hash-crc64ecma') ?? crc64)
-      } catch (error) {
-        if (!again) throw error
-        ifNoUpload(error)
-        const head = await finished(client, { method: 'HEAD', key }, signal)
-        refuseOther(crc64, headerOf(head, 'x-oss-hash-crc64ecma') ?? '')
-      } finally {
-        again = true
-      }
-    },
-    { tryMilliseconds: COMPLETE_MS },
-  )
 }
 
 interface SentBytes {
@@ -178,21 +128,6 @@ async function sendBytes(
   return etag
 }
 
-function refuseOther(expected: string, told: string): void {
-  if (told !== expected) throw new WrongDigest('the store answers with the digest of other bytes')
-}
-
-/** A request whose answer says all in its head. */
-async function finished(
-  client: AliyunClient,
-  request: AliyunRequest,
-  signal: AbortSignal,
-): Promise<Dispatcher.ResponseData> {
-  const answer = await client(request, signal)
-  await answer.body.dump()
-  return answer
-}
-
 async function nextOf(parts: AsyncGenerator<Part, void>): Promise<Part | undefined> {
   const { done, value } = await parts.next()
   return done ? undefined : value
@@ -200,8 +135,4 @@ async function nextOf(parts: AsyncGenerator<Part, void>): Promise<Part | undefin
 
 function timeFor(bytes: Uint8Array): { tryMilliseconds: number } {
   return { tryMilliseconds: TRY_MS + bytes.length / BYTES_PER_MS }
-}
-
-function ifNoUpload(error: unknown): void {
-  if (!(error instanceof AliyunRefusal) || error.code !== 'NoSuchUpload') throw error
 }

@@ -1,6 +1,6 @@
 import { ConfigError, Failure } from '../errors.ts'
 import { aliyunAddress } from './aliyun-address.ts'
-import { aliyunClient } from './aliyun-client.ts'
+import { aliyunClient, finished } from './aliyun-client.ts'
 import { type AliyunCredentials, assumedRole, permanentPair } from './aliyun-credentials.ts'
 import { explained, mayPass } from './aliyun-errors.ts'
 import { aliyunAgent } from './aliyun-http.ts'
@@ -77,7 +77,7 @@ export async function aliyunBlobs(options: AliyunBlobsOptions): Promise<BlobStor
   async function check(tryMilliseconds?: number): Promise<void> {
     const query = { 'list-type': '2', prefix, 'max-keys': '1' }
     const once = { tries: 1, ...(tryMilliseconds !== undefined && { tryMilliseconds }) }
-    await attempt(async (signal) => (await client({ method: 'GET', key: '', query }, signal)).body.dump(), once)
+    await attempt((signal) => finished(client, { method: 'GET', key: '', query }, signal), once)
   }
 
   async function close(): Promise<void> {
@@ -99,7 +99,7 @@ export async function aliyunBlobs(options: AliyunBlobsOptions): Promise<BlobStor
     read: (id, range) => read(keyOf(id), range),
     async remove(id) {
       const request = { method: 'DELETE', key: keyOf(id) } as const
-      await attempt(async (signal) => (await client(request, signal)).body.dump())
+      await attempt((signal) => finished(client, request, signal))
     },
     list: aliyunList({ client, attempt, prefix, pageLength }),
     address: (id, asked) => address(keyOf(id), asked),

@@ -4,11 +4,11 @@ import { rangeOf } from '../http/range.ts'
 import { type AuthenticationRules, authenticate } from '../oss/authenticate.ts'
 import { OssFailure } from '../oss/failure.ts'
 import { isSubResource } from '../oss/signature.ts'
-import { encodeValue } from '../oss/target.ts'
 import { type XmlContent, xmlOf } from '../oss/xml.ts'
 import { renderObjectFailures } from '../routes/object-failures.ts'
 import { inBytes, overridesOf } from '../routes/object-headers.ts'
-import type { ListQuery, MemoryBucket, StoredObject } from './bucket.ts'
+import type { MemoryBucket, StoredObject } from './bucket.ts'
+import { bucketListing } from './bucket-listing.ts'
 import type { BucketUploads } from './bucket-uploads.ts'
 
 export interface BucketRoutesDeps {
@@ -165,48 +165,8 @@ function factsOf({ headers, bytes, etag, crc64, modifiedAt, type }: StoredObject
   }
 }
 
-const MOST_LISTED = 1000
-const USUALLY_LISTED = 100
-
 function listObjects({ reply, query, deps }: Call): FastifyReply {
-  const most = Number(query.get('max-keys') ?? USUALLY_LISTED)
-  if (!(most >= 1 && most <= MOST_LISTED))
-    throw new OssFailure('InvalidArgument', { elements: { ArgumentName: 'max-keys' } })
-  const encode = query.get('encoding-type') === 'url' ? encodeValue : (text: string) => text
-  const listing: ListQuery = {
-    prefix: query.get('prefix') ?? '',
-    after: afterOf(query.get('continuation-token')) ?? query.get('start-after') ?? '',
-    most,
-  }
-  const { objects, truncated } = deps.bucket.list(listing)
-  const next = truncated ? Buffer.from(objects.at(-1)?.key ?? '').toString('base64') : undefined
-  const facts: XmlContent = [
-    ['Name', deps.name],
-    ['Prefix', encode(listing.prefix)],
-    ['MaxKeys', most],
-    ...(query.has('encoding-type') ? [['EncodingType', 'url'] as const] : []),
-    ['IsTruncated', String(truncated)],
-    ['KeyCount', objects.length],
-    ...(next === undefined ? [] : [['NextContinuationToken', next] as const]),
-    ...objects.map((object) => ['Contents', contentOf(object, encode)] as const),
-  ]
-  return sendXml(reply, xmlOf('ListBucketResult', facts))
-}
-
-function contentOf({ key, bytes, etag, modifiedAt, type }: StoredObject, encode: (text: string) => string): XmlContent {
-  return [
-    ['Key', encode(key)],
-    // Some SDKs take no other milliseconds.
-    ['LastModified', `${new Date(modifiedAt).toISOString().slice(0, 19)}.000Z`],
-    ['ETag', etag],
-    ['Type', type],
-    ['Size', bytes.length],
-    ['StorageClass', 'Standard'],
-  ]
-}
-
-function afterOf(token: string | undefined): string | undefined {
-  return token && Buffer.from(token, 'base64').toString()
+  return sendXml(reply, bucketListing(deps.bucket, deps.name, query))
 }
 
 function placeOf(key: string, query: ReadonlyMap<string, string>) {

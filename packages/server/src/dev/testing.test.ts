@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readdir } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -80,8 +81,15 @@ describe('startAttache', () => {
     await assert.rejects(startAttache({ settings: { ATTACHE_PROT: '1' } }), /ATTACHE_PROT is not a setting/)
   })
 
-  it('makes thumbnails, and leaves nothing behind when it is closed', async () => {
-    const before = await readdir(tmpdir())
+  it('makes thumbnails, and leaves nothing behind when it is closed', async (t) => {
+    // Tests that run beside this one have theirs elsewhere.
+    const own = await mkdtemp(join(tmpdir(), 'attache-testing-'))
+    const usual = tmpdir()
+    process.env['TMPDIR'] = own
+    t.after(async () => {
+      process.env['TMPDIR'] = usual
+      await rm(own, { recursive: true, force: true })
+    })
     const attache = await startAttache()
     const gif = Buffer.from('R0lGODlhAQABAIAAAP8AAAAAACH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==', 'base64')
     const { thumbUrl } = await callsOf(attache).link(await attache.seedAttachment({ name: 'a.gif', content: gif }))
@@ -89,8 +97,7 @@ describe('startAttache', () => {
     assert.equal(thumbnail.status, 200, await thumbnail.text())
     await attache.close()
     await attache.close()
-    const left = (await readdir(tmpdir())).filter((name) => name.startsWith('attache-dev-') && !before.includes(name))
-    assert.deepEqual(left, [])
+    assert.deepEqual(await readdir(own), [])
     await assert.rejects(fetch(`${attache.url}/livez`))
   })
 
