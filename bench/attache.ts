@@ -31,6 +31,10 @@ export interface Attache extends Facts {
   downloadUrls: string
   upload(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<Item>
   links(items: readonly Item[]): Promise<{ key: string; url: string; thumbUrl: string }[]>
+  /** Ends it as an operator would. */
+  stop(): Promise<void>
+  /** From the start of the process until it said that it listens. */
+  readyMs: number
 }
 
 const PROGRAM = fileURLToPath(new URL('../packages/server/bin/attache-server.cjs', import.meta.url))
@@ -42,6 +46,7 @@ export async function startAttache(stage: Stage, env: Record<string, string> = {
   const log = await open(logFile, 'w')
   const data = join(stage.directory, 'data')
   const settings = { ATTACHE_PORT: '0', ATTACHE_DATA: data, ATTACHE_LOG_LEVEL: 'info', ...env }
+  const started = performance.now()
   const child = stage.start(process.execPath, [...profiling(), PROGRAM, 'start', '--json'], {
     env: plainEnvironment(settings),
     stdio: ['ignore', 'pipe', log.fd],
@@ -51,8 +56,14 @@ export async function startAttache(stage: Stage, env: Record<string, string> = {
   const lines = createInterface({ input: child.stdout })
   const first = await Promise.race([once(lines, 'line'), once(child, 'exit').then(() => undefined)])
   if (first === undefined) throw new Error(`the server did not start: ${await readFile(logFile, 'utf8')}`)
+  const readyMs = performance.now() - started
   const facts: Facts = JSON.parse(String(first[0]))
-  return { ...facts, pid: child.pid ?? 0, ...(await callsOf(facts)) }
+  const stop = async () => {
+    const gone = once(child, 'exit')
+    child.kill('SIGTERM')
+    await gone
+  }
+  return { ...facts, pid: child.pid ?? 0, readyMs, stop, ...(await callsOf(facts)) }
 }
 
 /** `BENCH_PROFILE=DIRECTORY` leaves a CPU profile of every server there. */

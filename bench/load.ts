@@ -12,6 +12,8 @@ export interface AskedRequest {
   path: string
   /** JSON on one line. */
   body?: string
+  /** The value of `Range`. */
+  range?: string
 }
 
 export interface LoadOptions {
@@ -38,7 +40,10 @@ export async function loadOn(
   { url, requests, connections }: LoadOptions,
 ): Promise<(seconds: number) => Promise<Load>> {
   const file = join(stage.directory, `requests-${++files}`)
-  await writeFile(file, requests.map(({ method, path, body = '' }) => `${method}\t${path}\t${body}\n`).join(''))
+  await writeFile(
+    file,
+    requests.map(({ method, path, body = '', range = '' }) => `${method}\t${path}\t${range}\t${body}\n`).join(''),
+  )
   return async (seconds) => {
     const size = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s']
     const wrk = stage.start('wrk', [...size, '-s', SCRIPT, url, '--', file], { stdio: ['ignore', 'pipe', 'inherit'] })

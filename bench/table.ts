@@ -26,12 +26,16 @@ export function tableOf(outcomes: readonly Outcome[]): string {
 
 function lineOf(id: string, line: Line): string {
   const { median, least, most } = line.ratio
-  const goal = 'atLeast' in line.goal ? `≥ ${line.goal.atLeast}` : `≤ ${line.goal.atMost}`
   const times = line.p50Ms === undefined ? '' : `${milliseconds(line.p50Ms)} / ${milliseconds(line.p99Ms)}`
   const what = line.note === undefined ? line.what : `${line.what} (${line.note})`
-  const verdict = passes(line) ? 'pass' : '**below**'
+  const verdict = line.goal === undefined ? '' : passes(line) ? 'pass' : '**below**'
   const ratio = `**${median.toFixed(2)}** (${least.toFixed(2)}–${most.toFixed(2)})`
-  return `| ${id} | ${what} | ${line.ours} | ${line.limit} | ${ratio} | ${goal} | ${times} | ${verdict} |`
+  return `| ${id} | ${what} | ${line.ours} | ${line.limit} | ${ratio} | ${goalOf(line)} | ${times} | ${verdict} |`
+}
+
+function goalOf({ goal }: Line): string {
+  if (goal === undefined) return '–'
+  return 'atLeast' in goal ? `≥ ${goal.atLeast}` : `≤ ${goal.atMost}`
 }
 
 function milliseconds(value: number | undefined): string {

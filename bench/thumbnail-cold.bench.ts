@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { demoFiles } from '../demo/files.ts'
 import { type Attache, type Item, startAttache } from './attache.ts'
+import { inLanes } from './lanes.ts'
 import type { SharpAnswer, SharpQuestion } from './limits/sharp-alone.ts'
 import { pathOf, signedPath } from './links.ts'
 import { loadOn } from './load.ts'
-import { median, quantile } from './median.ts'
+import { median } from './median.ts'
 import { alternate, latency, rateLine, ratioOf, type Sample, short } from './rounds.ts'
 import { type Line, type Row, WRK } from './row.ts'
 import type { Stage } from './stage.ts'
@@ -78,9 +79,9 @@ async function againstSharp(stage: Stage, server: Attache, { picture, next }: Jo
     async ours(seconds) {
       const before = await renderedSoFar(server)
       // Twice as many in flight as are rendered at a time: one job always waits at the door.
-      const { rate, times } = await inParallel(2 * RENDERERS, seconds, next)
-      if ((await renderedSoFar(server)) - before !== times.length) throw new Error('a thumbnail was not cold')
-      return { rate, p50Ms: median(times), p99Ms: quantile(times, 0.99) }
+      const { count, ...sample } = await inLanes(2 * RENDERERS, seconds, next)
+      if ((await renderedSoFar(server)) - before !== count) throw new Error('a thumbnail was not cold')
+      return sample
     },
     limit: (seconds) => alone.ask({ seconds, file, parallel: RENDERERS }),
   })
@@ -98,7 +99,7 @@ async function besideRendering(stage: Stage, server: Attache, next: () => Promis
   const load = await loadOn(stage, { url: server.url, requests, connections: 1 })
   const found = await alternate<Sample, Sample>('P8 GET beside rendering', {
     async ours(seconds) {
-      const [sample] = await Promise.all([load(seconds), inParallel(2 * RENDERERS, seconds, next)])
+      const [sample] = await Promise.all([load(seconds), inLanes(2 * RENDERERS, seconds, next)])
       return sample
     },
     limit: load,
@@ -114,21 +115,7 @@ async function besideRendering(stage: Stage, server: Attache, next: () => Promis
   }
 }
 
-async function inParallel(parallel: number, seconds: number, once: () => Promise<void>) {
-  const started = performance.now()
-  const times: number[] = []
-  async function lane(): Promise<void> {
-    while (performance.now() - started < seconds * 1000) {
-      const asked = performance.now()
-      await once()
-      times.push(performance.now() - asked)
-    }
-  }
-  await Promise.all(Array.from({ length: parallel }, lane))
-  return { rate: times.length / ((performance.now() - started) / 1000), times }
-}
-
-async function renderedSoFar({ url }: Attache): Promise<number> {
+export async function renderedSoFar({ url }: Attache): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
   return Number(/^attache_renderer_rendered (\d+)/m.exec(text)?.[1] ?? Number.NaN)
 }

@@ -1,11 +1,12 @@
--- The first argument names a file of requests, one a line: method, path and body, parted by tabs. They are sent in turn.
+-- The first argument names a file of requests, one a line: method, path, range and body, parted by tabs. They are sent in turn.
 local requests = {}
 local at = 0
 
 function init(args)
   for line in io.lines(args[1]) do
-    local method, path, body = line:match('^(%S+)\t(%S+)\t?(.*)$')
+    local method, path, range, body = line:match('^(%S+)\t(%S+)\t([^\t]*)\t(.*)$')
     local headers = {}
+    if range ~= '' then headers['Range'] = range end
     if body == '' then body = nil else headers['Content-Type'] = 'application/json' end
     requests[#requests + 1] = wrk.format(method, path, headers, body)
   end
