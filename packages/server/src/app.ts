@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http'
-import type { Socket } from 'node:net'
 import Fastify, {
-  type ConnectionError,
   type FastifyBaseLogger,
   type FastifyHttpOptions,
   type FastifyInstance,
@@ -29,6 +27,7 @@ import { type FailureWitness, failureBody, renderControlFailures } from './route
 import { type DocumentAttachmentsDeps, documentAttachmentsRoute } from './routes/document-attachments.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { downloadUrlsRoute } from './routes/download-urls.ts'
+import { plainlyFramed, refuseUnreadable } from './routes/framing.ts'
 import { readJsonStrictly } from './routes/json-body.ts'
 import type { Delivery } from './routes/object-delivery.ts'
 import { renderObjectFailures } from './routes/object-failures.ts'
@@ -37,6 +36,7 @@ import { objectsRoute } from './routes/objects.ts'
 import { OPS_PATHS, opsRoutes } from './routes/ops.ts'
 import { tellPlain } from './routes/plain-audit.ts'
 import { type Answered, plainRequests } from './routes/plain-requests.ts'
+import { cutSlowBodies } from './routes/slow-bodies.ts'
 import { uploadRoute } from './routes/upload.ts'
 
 declare module 'fastify' {
@@ -131,7 +131,7 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
       route,
       reqId,
       method,
-      path: withoutQuery(request.originalUrl),
+      path: route === 'none' ? withoutLongParts(request.originalUrl) : withoutQuery(request.originalUrl),
       status: reply.statusCode,
       seconds: reply.elapsedTime / 1000,
     })
@@ -252,25 +252,16 @@ function requestIds(): () => string {
 /** A server whose requests are met by what `around` makes of the frame's own handler. */
 function serverOf(around: (frame: RequestListener) => RequestListener): FastifyServerFactory<Server> {
   return (frame, { http }) => {
-    const server = createServer(http as ServerOptions, around(frame))
+    const server = createServer(http as ServerOptions, plainlyFramed(around(frame)))
     server.requestTimeout = REQUEST_TIMEOUT_MS
     server.keepAliveTimeout = KEEP_ALIVE_MS
+    cutSlowBodies(server)
     return server.setTimeout(IDLE_TIMEOUT_MS)
   }
 }
 
 function noSchemas(): never {
   throw new Error('no compiler for schemas is loaded: a route checks what it gets itself')
-}
-
-/** What Node's parser could not read has no request to answer, only a connection. */
-function refuseUnreadable(error: ConnectionError, socket: Socket): void {
-  if (socket.writable && error.code !== 'ECONNRESET') {
-    const body = JSON.stringify(failureBody(new Failure('MalformedRequest')))
-    const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}`
-    socket.write(`${head}\r\nConnection: close\r\n\r\n${body}`)
-  }
-  socket.destroySoon()
 }
 
 const CONTROL_PATHS = new RegExp(`^(/api/|(${Object.values(OPS_PATHS).join('|')})(\\?|$))`)
@@ -283,6 +274,11 @@ function isControlPath(url: string): boolean {
 function accessTokenOf({ query, headers }: FastifyRequest): string | undefined {
   const { accessToken } = query as { accessToken?: string }
   return accessToken ?? /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1]
+}
+
+/** Where nothing is, a caller may have put a token into the path by mistake. */
+function withoutLongParts(url: string): string {
+  return withoutQuery(url).replace(/[^/]{20,}/g, '…')
 }
 
 /** The query holds tokens and signatures. */

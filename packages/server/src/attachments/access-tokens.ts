@@ -50,7 +50,10 @@ const KNOWN_TOKENS = 20_000
 const KNOWN_OFFENDERS = 100_000
 const MINUTE = 60_000
 const DAY = 86_400_000
-const SWEEP_SLICE = 1000
+// Expired tokens lie all over the index: one slice writes as many pages as it has tokens.
+const LEAST_SLICE = 20
+const MOST_SLICE = 1000
+const SLICE_MS = 10
 
 /** Tokens are 192 bits from the CSPRNG, kept as SHA-256; secrets are 256 bits, kept as HMAC-SHA256. */
 export function accessTokens(options: AccessTokensOptions) {
@@ -134,9 +137,16 @@ export function accessTokens(options: AccessTokensOptions) {
       return next.issued
     },
 
-    /** Removes expired tokens in slices that leave the event loop free in between. */
+    /** Removes expired tokens in slices that leave the event loop free in between, as large as this disk takes in time. */
     async sweep(): Promise<void> {
-      while ((await records.tokens.sweep(now(), SWEEP_SLICE)) === SWEEP_SLICE) await new Promise(setImmediate)
+      let slice = LEAST_SLICE
+      let started = performance.now()
+      while ((await records.tokens.sweep(now(), slice)) === slice) {
+        const fitting = Math.round((slice * SLICE_MS) / (performance.now() - started))
+        slice = Math.min(Math.max(fitting, LEAST_SLICE), 2 * slice, MOST_SLICE)
+        await new Promise(setImmediate)
+        started = performance.now()
+      }
     },
 
     /** Another process replaced this token. */

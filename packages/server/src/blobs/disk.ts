@@ -18,10 +18,12 @@ const SHORT = 64 * 1024
 // Room that uploads leave to the records and to logs: this much, or this share of a small disk.
 const RESERVED_BYTES = 64 * 1024 * 1024
 const RESERVED_SHARE = 0.02
-// A reader that keeps up is read for in larger and larger pieces; a slow one must not hold much memory.
+// A reader that keeps up is read for in larger and larger pieces; a slow one must not hold much memory. The first bytes say
+// nothing of that: the sockets' own buffers take them.
 const LEAST_CHUNK = 64 * 1024
 const MOST_CHUNK = 1024 * 1024
 const KEEPS_UP_MS = 50
+const SOCKETS_TAKE = 12 * 1024 * 1024
 
 /**
  * Blobs as files `blobs/ab/<id>`. A put is: new file under `tmp/` on the same file system → bytes → fsync → rename → fsync
@@ -36,6 +38,7 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
   await mkdir(temporary, { recursive: true, mode: 0o700 })
   if (sweepTemporary) for (const name of await readdir(temporary)) await rm(join(temporary, name), { force: true })
 
+  const underWay = new Set<Promise<unknown>>()
   const pathOf = (id: string) => join(directory, 'blobs', shardOf(id), id)
 
   async function sync(handle: FileHandle): Promise<void> {
@@ -97,7 +100,11 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
   }
 
   return {
-    put,
+    put(id, body) {
+      const putting = put(id, body).finally(() => underWay.delete(putting))
+      underWay.add(putting)
+      return putting
+    },
     read,
     async remove(id) {
       await unlessMissing(unlink(pathOf(id)))
@@ -115,6 +122,8 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
       }
     },
     async close() {
+      // One that was cut off removes what it wrote.
+      await Promise.allSettled(underWay)
       await Promise.all(shards.map((shard) => shard.close()))
     },
   }
@@ -172,21 +181,34 @@ function streamOf(handle: FileHandle, { first, last }: ByteRange): Readable {
   let position = first
   let chunk = LEAST_CHUNK
   let pushedAt = performance.now()
+  let ahead: Promise<Buffer> | undefined
+
+  function next(): Promise<Buffer> | undefined {
+    const length = Math.min(chunk, last - position + 1)
+    if (length <= 0) return undefined
+    const at = position
+    position += length
+    return readExactly(handle, at, length)
+  }
+
   return new Readable({
-    highWaterMark: LEAST_CHUNK,
+    // Read ahead below, and only for who keeps up.
+    highWaterMark: 0,
     read() {
-      const keepsUp = performance.now() - pushedAt < KEEPS_UP_MS
-      chunk = keepsUp ? Math.min(chunk * 2, MOST_CHUNK) : LEAST_CHUNK
-      const length = Math.min(chunk, last - position + 1)
-      if (length <= 0) {
+      const keepsUp = position - first >= SOCKETS_TAKE && performance.now() - pushedAt < KEEPS_UP_MS
+      chunk = keepsUp ? Math.min(chunk * 2, MOST_CHUNK) : Math.max(chunk / 4, LEAST_CHUNK)
+      const wanted = ahead ?? next()
+      ahead = undefined
+      if (wanted === undefined) {
         this.push(null)
         return
       }
-      const at = position
-      position += length
-      readExactly(handle, at, length).then(
+      wanted.then(
         (bytes) => {
           pushedAt = performance.now()
+          if (keepsUp) ahead = next()
+          // Whoever reads on hears of it.
+          ahead?.catch(() => {})
           this.push(bytes)
         },
         (error) => this.destroy(error),

@@ -172,13 +172,16 @@ async function* chunksOf(blobs: Pick<BlobStore, 'read'>, source: ThumbnailSource
   // Removed between the caller's look at the record and now.
   if (body === undefined) throw new OssFailure('NoSuchKey')
   const sha256 = createHash('sha256')
+  let seen = 0
   // The iterator of a stream destroys it, however the reading ends.
   for await (const chunk of body instanceof Uint8Array ? [body] : body) {
     sha256.update(chunk)
+    seen += chunk.length
+    // Before its last bytes are given away, so that nothing is made of a blob that rotted.
+    if (seen === source.size && source.sha256 !== undefined && sha256.digest('hex') !== source.sha256) {
+      throw new Error(`blob ${source.blobId} is not what was uploaded`)
+    }
     yield chunk
-  }
-  if (source.sha256 !== undefined && sha256.digest('hex') !== source.sha256) {
-    throw new Error(`blob ${source.blobId} is not what was uploaded`)
   }
 }
 

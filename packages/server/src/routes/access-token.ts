@@ -50,10 +50,14 @@ function answerOf({ accessToken, refreshToken, expiresAt, corporationId }: Issue
   return { value: { accessToken, refreshToken, expireTime: expiresAt, corporationId } }
 }
 
-/** A proxy on this machine forwards calls of others: what it forwards is not local. */
 function originOf(request: FastifyRequest): Origin {
-  const forwarded = request.headers['x-forwarded-for'] !== undefined || request.headers['forwarded'] !== undefined
-  return { address: request.ip, local: isLoopback(request.raw.socket.remoteAddress) && !forwarded }
+  return { address: request.ip, local: isLocal(request) }
+}
+
+/** Whether this very machine asks. A proxy here forwards calls of others, whether it is a trusted one or not: those are not local. */
+export function isLocal({ headers, raw }: FastifyRequest): boolean {
+  const forwarded = headers['x-forwarded-for'] !== undefined || headers['forwarded'] !== undefined
+  return isLoopback(raw.socket.remoteAddress) && !forwarded
 }
 
 export function isLoopback(address: string | undefined): boolean {

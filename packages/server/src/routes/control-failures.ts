@@ -22,6 +22,9 @@ const FROM_FASTIFY: Record<string, FailureCode> = {
 export function renderControlFailures(app: FastifyInstance, witness: FailureWitness): void {
   app.setErrorHandler((error: FastifyError | Failure, request, reply) => {
     passOverBody(request.raw)
+    // Fastify asks for it where a body is too large; a connection that is closed under a caller who still sends takes the
+    // answer with it.
+    reply.removeHeader('connection')
     const failure = failureOf(error)
     if (failure === undefined) {
       witness.refused('Fault', request)

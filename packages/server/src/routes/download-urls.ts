@@ -17,6 +17,7 @@ export interface DownloadUrlsDeps {
 }
 
 const BODY_LIMIT = 16 * 1024 * 1024
+const LINKS_AT_A_TIME = 1000
 
 /** The seed's operation: ids and keys in, links out. */
 export function downloadUrlsRoute(app: FastifyInstance, { attachments, maxItems }: DownloadUrlsDeps): void {
@@ -28,9 +29,20 @@ export function downloadUrlsRoute(app: FastifyInstance, { attachments, maxItems 
     if (body.length > maxItems) throw new Failure('TooManyItems', { message: `单次请求的附件数量不能超过${maxItems}` })
     if (!requests.Check(body)) throw invalidItems(requests.Errors(body))
     const links = await attachments.links(body, auditedCaller(request))
-    // Encoded once: a long string would be walked again for its length and again when it is written.
-    return reply.type('application/json; charset=utf-8').send(Buffer.from(JSON.stringify(links)))
+    return reply.type('application/json; charset=utf-8').send(await encoded(links))
   })
+}
+
+/** Encoded once: a long string would be walked again for its length and again when it is written. Others get their turn in between. */
+async function encoded(links: readonly DownloadLink[]): Promise<Buffer> {
+  if (links.length <= LINKS_AT_A_TIME) return Buffer.from(JSON.stringify(links))
+  const parts: Buffer[] = []
+  for (let from = 0; from < links.length; from += LINKS_AT_A_TIME) {
+    const text = JSON.stringify(links.slice(from, from + LINKS_AT_A_TIME)).slice(1, -1)
+    parts.push(Buffer.from(`${from === 0 ? '[' : ','}${text}`))
+    await new Promise(setImmediate)
+  }
+  return Buffer.concat([...parts, Buffer.from(']')])
 }
 
 interface SchemaError {

@@ -3,6 +3,7 @@ import { Failure } from '../errors.ts'
 import { errorXml } from '../oss/error-xml.ts'
 import { OssFailure } from '../oss/failure.ts'
 import type { FailureWitness } from './control-failures.ts'
+import { GUARDED } from './object-headers.ts'
 import { passOverBody } from './unread-body.ts'
 
 export interface ObjectFailureOptions {
@@ -43,7 +44,7 @@ function sendFailure(
   { request, reply, now }: { request: FastifyRequest; reply: FastifyReply; now: number },
 ): FastifyReply {
   const xml = errorXml(failure, { requestId: request.id, host: request.headers.host ?? '', now })
-  reply.code(failure.status).headers({ 'content-type': 'application/xml', 'x-oss-server-time': now })
+  reply.code(failure.status).headers({ ...GUARDED, 'content-type': 'application/xml', 'x-oss-server-time': now })
   if (failure.ec) reply.header('x-oss-ec', failure.ec)
   if (failure.retryAfterSeconds !== undefined) reply.header('retry-after', failure.retryAfterSeconds)
   if (failure.code === 'MethodNotAllowed') reply.header('allow', 'GET, HEAD')

@@ -5,7 +5,7 @@ import { OssFailure } from '../oss/failure.ts'
 import type { AttachmentRecord } from '../records/record-store.ts'
 
 /** Nothing that a user uploaded may run: no sniffing, no scripts, no frames of ours around it, no address passed on. */
-const GUARDED = {
+export const GUARDED = {
   'x-content-type-options': 'nosniff',
   'content-security-policy': "default-src 'none'; sandbox",
   'cross-origin-resource-policy': 'cross-origin',

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Failure } from '../errors.ts'
-import { isLoopback } from './access-token.ts'
+import { isLocal } from './access-token.ts'
 
 export interface OpsDeps {
   /** Resolves when requests can be served. */
@@ -19,7 +19,7 @@ export function opsRoutes(app: FastifyInstance, { ready, metrics, metricsFor }: 
     return { status: 'ready' }
   })
   app.get(OPS_PATHS.metrics, async (request, reply) => {
-    if (metricsFor === 'off' || (metricsFor === 'loopback' && !isLoopback(request.ip))) throw new Failure('NotFound')
+    if (metricsFor === 'off' || (metricsFor === 'loopback' && !isLocal(request))) throw new Failure('NotFound')
     return reply.type(metrics.contentType).send(await metrics.text())
   })
 }
