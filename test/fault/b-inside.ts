@@ -1,17 +1,36 @@
-/** The service inside this process, on real stores: for rows that move its clock, count what it does, or ask it very often. */
+/**
+ * The service inside this process, on real stores: for rows that move its clock, count what it does, or ask it very often.
+ * Requests go over TCP: what Fastify's `inject` would do passes by the plainest requests, which are answered before it.
+ */
 import assert from 'node:assert/strict'
+import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { PATHS } from '../../packages/protocol/src/index.ts'
 import { createApp } from '../../packages/server/src/commands/app.ts'
 import { readConfig } from '../../packages/server/src/config.ts'
-import { createService, type Service, type ServiceOptions } from '../../packages/server/src/service.ts'
 import { form } from '../../packages/server/src/service.fixture.ts'
+import { createService, type Service, type ServiceOptions } from '../../packages/server/src/service.ts'
 import type { Link, Ref, Uploaded } from '../server.ts'
 
-export type Asked = Parameters<Service['app']['inject']>[0]
-export type Answer = Awaited<ReturnType<Service['app']['inject']>>
+export interface Asked {
+  method?: string
+  /** Path and query as they are sent. */
+  url: string
+  headers?: Record<string, string>
+  /** An object is sent as JSON. */
+  payload?: unknown
+}
+
+export interface Answer {
+  asked: Asked
+  statusCode: number
+  headers: IncomingHttpHeaders
+  rawPayload: Buffer
+  body: string
+  json(): ReturnType<JSON['parse']>
+}
 
 export interface InsideOptions extends Pick<ServiceOptions, 'now' | 'open' | 'extend'> {
   directory: string
@@ -36,8 +55,9 @@ export interface Inside {
   log: string[]
   ask(asked: Asked): Promise<Answer>
   corporation(id: string): Promise<Insider>
-  /** Listens on a free port of loopback. */
-  port(): Promise<number>
+  /** Of loopback, where it listens. */
+  port: number
+  close(): Promise<void>
 }
 
 const URL = 'http://attache.test'
@@ -53,21 +73,57 @@ export async function openInside({ directory, env = {}, ...options }: InsideOpti
   const config = readConfig({ ATTACHE_DATA: directory, ATTACHE_PUBLIC_URL: URL, ATTACHE_PORT: '0', ...env })
   const logger = pino({ level: config.logLevel === 'info' ? 'warn' : config.logLevel }, sink)
   const service = await createService({ config, logger, demoAllowed: false, ...options })
-  const ask = (asked: Asked) => service.app.inject(asked)
+  await service.listen()
+  const { port } = service.app.server.address() as AddressInfo
+  const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  const ask = (asked: Asked) => send(asked, { agent, port })
   return {
     service,
     log,
     ask,
+    port,
+    async close() {
+      agent.destroy()
+      await service.close()
+    },
     async corporation(corporationId) {
       const facts = { corporationId, corporationName: `${corporationId}公司`, demo: false }
       const { appKey, appSecurity } = await createApp(service.stores, facts)
       return insider(ask, { corporationId, appKey, appSecurity })
     },
-    async port() {
-      await service.listen()
-      return (service.app.server.address() as AddressInfo).port
-    },
   }
+}
+
+function send(asked: Asked, { agent, port }: { agent: Agent; port: number }): Promise<Answer> {
+  const { method = 'GET', url, headers = {}, payload } = asked
+  const raw = payload === undefined || typeof payload === 'string' || payload instanceof Uint8Array
+  const body = raw ? (payload ?? '') : JSON.stringify(payload)
+  const type: Record<string, string> = raw ? {} : { 'content-type': 'application/json' }
+  const length: Record<string, string> =
+    payload === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+  return new Promise((resolve, reject) => {
+    const options = {
+      agent,
+      port,
+      host: '127.0.0.1',
+      path: url,
+      method,
+      headers: { host: 'attache.test', ...type, ...length, ...headers },
+    }
+    const request = httpRequest(options, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        const rawPayload = Buffer.concat(chunks)
+        const text = rawPayload.toString()
+        const { statusCode = 0, headers: answered } = response
+        resolve({ asked, statusCode, headers: answered, rawPayload, body: text, json: () => JSON.parse(text) })
+      })
+    })
+    request.on('error', reject)
+    request.end(body)
+  })
 }
 
 export async function insider(

@@ -95,12 +95,15 @@ function once(text: string): string {
   }
 }
 
-const CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~%+=&?/:;,@!$()*\''
+const CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~%+=&?/:;,@!$()*'"
 
 const KINDS: [string, Kind][] = [
   ['a character', (target, _, random) => ({ target: splice(target, at(target, random), 1, pick(CHARACTERS, random)) })],
   ['a character less', (target, _, random) => ({ target: splice(target, at(target, random), 1, '') })],
-  ['a character more', (target, _, random) => ({ target: splice(target, at(target, random), 0, pick(CHARACTERS, random)) })],
+  [
+    'a character more',
+    (target, _, random) => ({ target: splice(target, at(target, random), 0, pick(CHARACTERS, random)) }),
+  ],
   ['two characters swapped', (target, _, random) => swap(target, at(target, random))],
   ['a letter in the other case', (target, _, random) => ({ target: otherCase(target, at(target, random)) })],
   ['a parameter missing', (target, _, random) => ({ target: without(target, some(namesIn(target), random)) })],
@@ -110,20 +113,68 @@ const KINDS: [string, Kind][] = [
   ['a name in the other case', (target, _, random) => renamed(target, some(namesIn(target), random), true)],
   ['a value encoded again', (target, _, random) => again(target, some(namesIn(target), random))],
   ['a value of the sibling', (target, { sibling }, random) => taken(target, sibling, some(namesIn(sibling), random))],
-  ['a value of a stranger', (target, { foreignTarget }, random) => taken(target, foreignTarget, some(namesIn(foreignTarget), random))],
-  ['all but the signature of a stranger', (target, { foreignTarget }) => ({ target: replaced(foreignTarget, 'Signature', valueOf(target, 'Signature')) })],
+  [
+    'a value of a stranger',
+    (target, { foreignTarget }, random) => taken(target, foreignTarget, some(namesIn(foreignTarget), random)),
+  ],
+  [
+    'all but the signature of a stranger',
+    (target, { foreignTarget }) => ({ target: replaced(foreignTarget, 'Signature', valueIn(target, 'Signature')) }),
+  ],
   ['another key', (target, { key, otherKey }) => ({ target: withKey(target, key, otherKey) })],
-  ['a key spelt otherwise', (target, { key }, random) => ({ target: withKey(target, key, some(SPELLINGS, random)(key)) })],
-  ['another bucket', (target, { bucket }, random) => ({ target: target.replace(`/${bucket}/`, some(['/other/', '//', '/', '/attache2/', `/${bucket}/${bucket}/`, '/Attache/'], random)) })],
-  ['a bucket in the host', (target, { bucket, host }, random) => ({ target: some([target, target.replace(`/${bucket}/`, '/')], random), headers: { host: `other.${host}` } })],
+  [
+    'a key spelt otherwise',
+    (target, { key }, random) => ({ target: withKey(target, key, some(SPELLINGS, random)(key)) }),
+  ],
+  [
+    'another bucket',
+    (target, { bucket }, random) => ({
+      target: target.replace(
+        `/${bucket}/`,
+        some(['/other/', '//', '/', '/attache2/', `/${bucket}/${bucket}/`, '/Attache/'], random),
+      ),
+    }),
+  ],
+  [
+    'a bucket in the host',
+    (target, { bucket, host }, random) => ({
+      target: some([target, target.replace(`/${bucket}/`, '/')], random),
+      headers: { host: `other.${host}` },
+    }),
+  ],
   ['an operation more', (target, _, random) => ({ target: `${target}&${some(ADDED, random)}` })],
   ['an operation more, in front', (target, _, random) => ({ target: target.replace('?', `?${some(ADDED, random)}&`) })],
-  ['another thumbnail', (target, _, random) => ({ target: replaced(target, 'x-oss-process', some(['image/resize,w_121,h_120', 'image/resize,w_120,h_120/quality,q_90', 'image/info', 'image/format,png'], random)) })],
-  ['another time', (target, _, random) => ({ target: first(target, 'Expires', some(TIMES, random)(valueOf(target, 'Expires')), true) })],
-  ['another signature', (target, _, random) => ({ target: first(target, 'Signature', some(SIGNATURES, random)(once(valueOf(target, 'Signature'))), true) })],
+  [
+    'another thumbnail',
+    (target, _, random) => ({
+      target: replaced(
+        target,
+        'x-oss-process',
+        some(
+          ['image/resize,w_121,h_120', 'image/resize,w_120,h_120/quality,q_90', 'image/info', 'image/format,png'],
+          random,
+        ),
+      ),
+    }),
+  ],
+  [
+    'another time',
+    (target, _, random) => ({
+      target: first(target, 'Expires', some(TIMES, random)(valueIn(target, 'Expires')), true),
+    }),
+  ],
+  [
+    'another signature',
+    (target, _, random) => ({
+      target: first(target, 'Signature', some(SIGNATURES, random)(once(valueIn(target, 'Signature'))), true),
+    }),
+  ],
   ['another method', (_target, _, random) => ({ method: some(['PUT', 'DELETE', 'POST', 'OPTIONS', 'PATCH'], random) })],
   ['a header that counts', (_target, { host }, random) => ({ headers: { host, ...some(HEADERS, random) } })],
-  ['in the header instead', (target, { host, key, bucket }) => asHeader(target, { host, path: `/${bucket}/${encodeURIComponent(key)}` })],
+  [
+    'in the header instead',
+    (target, { host, key, bucket }) => asHeader(target, { host, path: `/${bucket}/${encodeURIComponent(key)}` }),
+  ],
 ]
 
 const ADDED = `x-oss-process=image/resize,w_1 x-oss-process=image/info x-oss-process= response-content-type=text/html
@@ -154,7 +205,19 @@ const SPELLINGS: ((key: string) => string)[] = [
 const TIMES: ((expires: string) => string)[] = [
   (expires) => String(Number(expires) + 1),
   (expires) => String(Number(expires) - 1),
-  ...['-1', '0', '2147483648', '9007199254740993', '9'.repeat(400), '4e9', '0xffffffff', 'Infinity', 'NaN', '', ' '].map((time) => () => time),
+  ...[
+    '-1',
+    '0',
+    '2147483648',
+    '9007199254740993',
+    '9'.repeat(400),
+    '4e9',
+    '0xffffffff',
+    'Infinity',
+    'NaN',
+    '',
+    ' ',
+  ].map((time) => () => time),
   (expires) => `0${expires}`,
   (expires) => `+${expires}`,
   (expires) => `%20${expires}`,
@@ -177,7 +240,8 @@ const SIGNATURES: ((signature: string) => string)[] = [
   (signature) => encodeURIComponent(`-${signature.slice(1).replaceAll('+', '-').replaceAll('/', '_')}`),
   (signature) => Buffer.from(signature, 'base64').toString('hex'),
   (signature) => encodeURIComponent(lastBits(signature)),
-  (signature) => encodeURIComponent(signature.replace(/^./, (letter) => String.fromCharCode(letter.charCodeAt(0) + 0xfee0))),
+  (signature) =>
+    encodeURIComponent(signature.replace(/^./, (letter) => String.fromCharCode(letter.charCodeAt(0) + 0xfee0))),
   () => 'AAAAAAAAAAAAAAAAAAAAAAAAAAA%3D',
   () => '%00',
   () => '',
@@ -200,7 +264,7 @@ function lastBits(signature: string): string {
 }
 
 function asHeader(target: string, { host, path }: { host: string; path: string }): Partial<Attempt> {
-  const value = (name: string) => once(valueOf(target, name))
+  const value = (name: string) => once(valueIn(target, name))
   return {
     target: path,
     headers: {
@@ -213,14 +277,17 @@ function asHeader(target: string, { host, path }: { host: string; path: string }
 }
 
 function namesIn(target: string): string[] {
-  return target.slice(target.indexOf('?') + 1).split('&').map((pair) => pair.split('=', 1)[0] ?? '')
+  return target
+    .slice(target.indexOf('?') + 1)
+    .split('&')
+    .map((pair) => pair.split('=', 1)[0] ?? '')
 }
 
 function pairOf(target: string, name: string): RegExpExecArray | null {
   return new RegExp(`[?&]${name}=([^&]*)`).exec(target)
 }
 
-function valueOf(target: string, name: string): string {
+function valueIn(target: string, name: string): string {
   return pairOf(target, name)?.[1] ?? ''
 }
 
@@ -246,11 +313,11 @@ function renamed(target: string, name: string, cased = false): Partial<Attempt> 
 }
 
 function again(target: string, name: string): Partial<Attempt> {
-  return { target: replaced(target, name, encodeURIComponent(valueOf(target, name))) }
+  return { target: replaced(target, name, encodeURIComponent(valueIn(target, name))) }
 }
 
 function taken(target: string, from: string, name: string): Partial<Attempt> {
-  return { target: replaced(target, name, valueOf(from, name)) }
+  return { target: replaced(target, name, valueIn(from, name)) }
 }
 
 function withKey(target: string, key: string, spelt: string): string {

@@ -14,7 +14,7 @@ await row('B3', async (stage) => {
   const config = readConfig({ ATTACHE_DATA: directory })
   const open = async () => counted(await openStores(config, { serving: true }), asked)
   const on = await openInside({ directory, open })
-  stage.defer(() => on.service.close())
+  stage.defer(() => on.close())
   const own = await on.corporation('own')
   const uploaded = await own.upload('有.txt', Buffer.from('x'))
   const { url } = await own.link(uploaded)
@@ -31,8 +31,14 @@ await row('B3', async (stage) => {
     assert.equal(answer.statusCode, 403)
   }
   const accesses = asked.filter((name) => !name.startsWith('changes') && !name.startsWith('prune'))
-  const bodies = new Set(await Promise.all([there, missing, never].map(async (target) => plainBody(await on.ask({ url: target })))))
-  const times = await medians(stage, { rounds: full ? 10_000 : 3000, ask: (target) => on.ask({ url: target }), targets: [there, missing, strangersId(url)] })
+  const bodies = new Set(
+    await Promise.all([there, missing, never].map(async (target) => plainBody(await on.ask({ url: target })))),
+  )
+  const times = await medians(stage, {
+    rounds: full ? 10_000 : 3000,
+    ask: (target) => on.ask({ url: target }),
+    targets: [there, missing, strangersId(url)],
+  })
   const apart = Math.max(...times) - Math.min(...times)
   const figure = `${accesses.length} store accesses in ${FORGED} forged requests; ${bodies.size} kind of 403 body for a key that exists, one that does not, one never asked for; medians ${times.map((ms) => ms.toFixed(3)).join(' / ')} ms (there / missing / unknown id), ${apart.toFixed(3)} ms apart`
   return { ok: accesses.length === 0 && bodies.size === 1 && apart <= MOST_MS_APART, figure }
@@ -53,7 +59,12 @@ function counted(stores: Stores, asked: string[]): Stores {
         return typeof member === 'object' && member !== null ? watch(member) : member
       },
     })
-  return { ...stores, records: watch(stores.records), blobs: watch(stores.blobs), [Symbol.asyncDispose]: () => stores[Symbol.asyncDispose]() }
+  return {
+    ...stores,
+    records: watch(stores.records),
+    blobs: watch(stores.blobs),
+    [Symbol.asyncDispose]: () => stores[Symbol.asyncDispose](),
+  }
 }
 
 function spoilt(url: string): string {

@@ -9,14 +9,17 @@ import { row, type Stage } from './stage.ts'
 
 const HOUR_MS = 3_600_000
 const SKEW_MS = 300_000
-const FAKETIME = ['/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1', '/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1']
+const FAKETIME = [
+  '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
+  '/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1',
+]
 const LIVES = [1, 2, 59, 1000, 7200, 604_800, 2_592_000, 315_360_000]
 
 await row('B4', async (stage) => {
   const clock = { wall: Date.UTC(2026, 0, 2, 3, 4, 5, 678), elapsed: 0 }
   const now = steadyClock({ wall: () => clock.wall, elapsed: () => clock.elapsed })
   const on = await openInside({ directory: stage.directory, now })
-  stage.defer(() => on.service.close())
+  stage.defer(() => on.close())
   const own = await on.corporation('own')
   const moved = { on, own, clock }
   const wrong = [...(await exactness(moved, stage)), ...(await steppedBack(moved)), ...(await skewed(stage))]
@@ -50,7 +53,8 @@ async function exactness({ on, own, clock }: Moved, { random }: Stage): Promise<
         statuses.push((await on.ask({ url })).statusCode)
       }
       const longer = expires - askedAt - life * 1000
-      if (statuses.join() !== '200,200,200,403' || longer < 0 || longer > 999) wrong.push(`${life} s asked at ${askedAt}: ${statuses}, ${longer} ms more`)
+      if (statuses.join() !== '200,200,200,403' || longer < 0 || longer > 999)
+        wrong.push(`${life} s asked at ${askedAt}: ${statuses}, ${longer} ms more`)
     }
   }
   // Back to the start, by more than a clock is ever set back: what follows begins anew.
@@ -89,7 +93,7 @@ async function skewed({ directory }: Stage): Promise<string[]> {
     const signer = await openInside({ directory: data, now: () => start })
     const own = await signer.corporation('own')
     const { url } = await own.link(await own.upload('a.txt', Buffer.from('x')), 1000)
-    await signer.service.close()
+    await signer.close()
     const at = { now: start + skew }
     const checker = await openInside({ directory: data, now: () => at.now })
     const statuses = []
@@ -97,7 +101,7 @@ async function skewed({ directory }: Stage): Promise<string[]> {
       at.now = now
       statuses.push((await checker.ask({ url })).statusCode)
     }
-    await checker.service.close()
+    await checker.close()
     if (statuses.join() !== '200,200,403') wrong.push(`skew ${skew}: ${statuses}`)
   }
   return wrong
@@ -109,7 +113,13 @@ async function oldProcess({ directory }: Stage): Promise<{ wrong: string[]; how:
   if (library === undefined) return { wrong: [], how: 'injected clock; no libfaketime here' }
   const file = join(directory, 'offset')
   await writeFile(file, '+0')
-  const env = { LD_PRELOAD: library, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', DONT_FAKE_MONOTONIC: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' }
+  const env = {
+    LD_PRELOAD: library,
+    FAKETIME_TIMESTAMP_FILE: file,
+    FAKETIME_NO_CACHE: '1',
+    DONT_FAKE_MONOTONIC: '1',
+    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  }
   const attache = await startAttache({ env })
   try {
     const uploaded = await attache.upload('a.txt', Buffer.from('x'))
@@ -120,7 +130,10 @@ async function oldProcess({ directory }: Stage): Promise<{ wrong: string[]; how:
       await writeFile(file, offset)
       statuses.push(await statusOf(url))
     }
-    return { wrong: statuses.join() === '200,403,403' ? [] : [`the process: ${statuses}`], how: 'injected clock, and libfaketime under the process' }
+    return {
+      wrong: statuses.join() === '200,403,403' ? [] : [`the process: ${statuses}`],
+      how: 'injected clock, and libfaketime under the process',
+    }
   } finally {
     await attache.stop()
   }

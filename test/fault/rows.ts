@@ -58,11 +58,15 @@ export const ROWS: readonly Row[] = [
   must('E7', 'X-Forwarded-* only from named addresses'),
   should('E8', 'quotas of a corporation'),
   must('E9', 'login and forms of the console', CONSOLE),
+  must('E10', 'a model in memory and the service agree through 10,000 steps, restarts and crashes among them'),
   must(
     'F1',
     'SIGTERM under 200 uploads and 50 downloads: not ready at once, 0 failed, exit 0 ≤ 20 s; a second signal ends it ≤ 1 s',
   ),
-  must('F2', '500 slow readers of 30 MB: RSS ≤ +150 MB; stalled ones cut at 60 s; 200 slow writers: ≤ +100 MB'),
+  must(
+    'F2',
+    '500 slow readers of 30 MB: RSS ≤ +150 MB; stalled ones cut 60 s after their sockets took the last byte; 200 slow writers: ≤ +100 MB',
+  ),
   must('F3', 'clients that leave at a random byte: file descriptors ± 5, no temporary file'),
   should('F4', 'soak: RSS slope ≤ 1 MB/min, descriptors and threads flat, loop lag p99 ≤ 50 ms'),
   must('F5', 'canary secrets in every place, made to fail: 0 in logs, metrics, error bodies, crash output'),

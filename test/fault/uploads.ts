@@ -79,10 +79,14 @@ export interface Losses {
 }
 
 const READERS = 8
+const MOST_SAID = 10
 
 /** Reads through links, as a caller does. */
 export async function lossesAmong(attache: Attache, expected: readonly Acknowledged[]): Promise<Losses> {
   const losses = { lost: 0, wrong: 0 }
+  const say = (line: string) => {
+    if (losses.lost + losses.wrong <= MOST_SAID) console.log(line)
+  }
   const links = await attache.links(expected.map(({ fileId, key }) => ({ id: fileId, key, expiration: 600 })))
   const addresses = new Map(links.map(({ id, url }) => [id, url]))
   const waiting = [...expected]
@@ -91,7 +95,7 @@ export async function lossesAmong(attache: Attache, expected: readonly Acknowled
       const url = addresses.get(next.fileId)
       if (url === undefined) {
         losses.lost++
-        console.log(`lost: ${next.name}`)
+        say(`lost: ${next.name}`)
         continue
       }
       const found = await fetch(url).then(
@@ -100,7 +104,7 @@ export async function lossesAmong(attache: Attache, expected: readonly Acknowled
       )
       if (found === next.sha256) continue
       losses.wrong++
-      console.log(`wrong: ${next.name}: ${found}`)
+      say(`wrong: ${next.name}: ${found}`)
     }
   }
   await Promise.all(Array.from({ length: READERS }, reader))
@@ -126,6 +130,10 @@ export async function partialRecords(data: string, { acknowledged, unanswered }:
     console.log(`partial: ${name}`)
   }
   return bad
+}
+
+export function recordsIn(data: string): number {
+  return recordsOf(data).length
 }
 
 /** Of the demo corporation. */

@@ -1,0 +1,143 @@
+/** A3: each write, fsync, rename and open of an upload fails once, in the thread of files and in that of SQLite. */
+import { hash, randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { type Attache, bytesOf, formOf, postForm, startAttache, statusOf, type Uploaded } from '../server.ts'
+import { verb } from '../verbs.ts'
+import { needStrace, type Seen, threadsOf, underFault } from './injection.ts'
+import { row, type Stage } from './stage.ts'
+
+const CALLS = ['write', 'pwrite64', 'fsync', 'rename', 'openat']
+const ERRORS = ['EIO', 'ENOSPC', 'EINTR']
+const THREADS = ['files', 'main'] as const
+
+type Outcome = 'kept' | 'refused' | 'cut'
+
+interface Case {
+  call: string
+  error: string
+  thread: (typeof THREADS)[number]
+  nth: number
+}
+
+await row('A3', async (stage) => {
+  await needStrace()
+  const show = await opened(stage)
+  for (const thread of THREADS) {
+    for (const call of CALLS) {
+      const targets = await show.watched(thread, call)
+      for (const error of ERRORS) {
+        for (const nth of targets) await show.fail({ call, error, thread, nth })
+      }
+    }
+  }
+  return show.verdict()
+})
+
+async function opened(stage: Stage) {
+  const data = join(stage.directory, 'data')
+  const bytes = randomBytes(100_000)
+  const sha256 = hash('sha256', bytes)
+  const count = { cases: 0, injected: 0, kept: 0, refused: 0, cut: 0, restarts: 0 }
+  const faults: string[] = []
+  let token = ''
+  let attache: Attache
+  await start()
+  stage.defer(() => attache.kill())
+
+  async function start(): Promise<void> {
+    attache = await startAttache({ data, env: { UV_THREADPOOL_SIZE: '1' } })
+    token = await attache.token()
+    // From here on nothing happens for the first time.
+    await sent(formOf('first.bin', bytes))
+  }
+
+  async function sent(form: FormData): Promise<{ outcome: Outcome; status: number; uploaded?: Uploaded }> {
+    const answer = await postForm(attache.url, token, form).catch(() => undefined)
+    const body = await answer?.text().catch(() => undefined)
+    if (answer === undefined || body === undefined) return { outcome: 'cut', status: 0 }
+    if (answer.status !== 200) return { outcome: 'refused', status: answer.status }
+    return { outcome: 'kept', status: 200, uploaded: JSON.parse(body).value }
+  }
+
+  /** Which of the calls of one upload are about files; the others are the runtime's own. */
+  async function watched(thread: Case['thread'], call: string): Promise<number[]> {
+    const { seen } = await underFault(threadsOf(attache.pid)[thread], { call }, uploadOnce)
+    return seen.flatMap(({ text }, index) => (stage.full || isOfFiles(text) ? [index + 1] : []))
+  }
+
+  async function uploadOnce() {
+    const answer = await sent(formOf('under fault.bin', bytes))
+    // The audit log is written behind the answer.
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    return answer
+  }
+
+  async function fail(one: Case): Promise<void> {
+    const { call, error, thread, nth } = one
+    const { value, seen } = await underFault(threadsOf(attache.pid)[thread], { call, error, nth }, uploadOnce)
+    count.cases++
+    const hit = seen.find(({ injected }) => injected)
+    if (hit) count.injected++
+    count[value.outcome]++
+    const what = `${error} at ${call} ${nth} of ${thread} (${hit?.text ?? 'never came'})`
+    const wrong = (fault: string) => {
+      faults.push(fault)
+      console.log(`${what}: ${fault}`)
+    }
+    if (value.uploaded && !(await isWhole(value.uploaded))) wrong('200, and a bad object')
+    if (value.outcome === 'refused' && value.status < 500) wrong(`answered ${value.status}`)
+    if (value.outcome === 'cut' && (!hit || isOfFiles(hit.text))) wrong('no answer')
+    if (!(await isAlive())) {
+      if (hit && isOfFiles(hit.text)) wrong('the process died')
+      await again()
+    } else if (hit && call === 'fsync' && !madeAgain(one, value.outcome)) await readOnly(value.status, wrong)
+    else if ((await sent(formOf('after.bin', bytes))).outcome !== 'kept') wrong('the next upload fails too')
+  }
+
+  /** After a failed fsync nothing is written any more, until a restart. */
+  async function readOnly(status: number, wrong: (fault: string) => void): Promise<void> {
+    if (status < 500) wrong(`a failed fsync is answered ${status}`)
+    const next = await sent(formOf('next.bin', bytes))
+    if (next.status !== 503) wrong(`the upload after it is answered ${next.status}`)
+    const ready = await statusOf(`${attache.url}/readyz`)
+    if (ready !== 503) wrong(`/readyz answers ${ready}`)
+    await again()
+  }
+
+  async function again(): Promise<void> {
+    count.restarts++
+    await attache.kill()
+    await start()
+  }
+
+  const isAlive = () =>
+    statusOf(`${attache.url}/livez`).then(
+      (status) => status === 200,
+      () => false,
+    )
+
+  async function isWhole(uploaded: Uploaded): Promise<boolean> {
+    const answer = await fetch((await attache.linkOf(uploaded)).url)
+    return answer.status === 200 && hash('sha256', await bytesOf(answer)) === sha256
+  }
+
+  async function verdict() {
+    await again()
+    const { code, stdout } = await verb(['verify'], { env: { ATTACHE_DATA: data } })
+    if (code !== 0) faults.push(stdout)
+    const { injected, cases, kept, refused, cut, restarts } = count
+    const figure = `${injected} calls failed in ${cases} uploads: ${kept} kept whole, ${refused} refused 5xx, ${cut} cut, ${restarts} restarts; ${faults.length} faults${faults[0] ? `, the first: ${faults[0]}` : ''}; verify ${code === 0 ? 'finds all whole' : 'finds damage'}`
+    return { ok: faults.length === 0 && injected > 0, figure }
+  }
+
+  return { watched, fail, verdict }
+}
+
+/** An interrupted call did not fail: libuv makes it again by itself. */
+function madeAgain({ error }: Case, outcome: Outcome): boolean {
+  return error === 'EINTR' && outcome === 'kept'
+}
+
+function isOfFiles(text: Seen['text']): boolean {
+  return /^openat|^rename|^\w+\(\d+<\//.test(text)
+}

@@ -1,0 +1,113 @@
+/** E4: clients that drip their heads or bodies are cut, and nobody else notices them. */
+import { readdir } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Attache, DOWNLOAD_URLS, startAttache, UPLOAD } from '../server.ts'
+import { row, type Stage, type Verdict } from './stage.ts'
+
+const MOST_OPEN_MS = 20_000
+const DRIP_MS = 900
+const WATCH_MS = 24_000
+const MOST_TIMES_IDLE = 2
+/** Below this a comparison of two times says nothing on a machine that does other work. */
+const LEAST_MS = 5
+
+interface Drip {
+  kind: string
+  first: string
+  /** Sent again and again. */
+  next: string
+}
+
+interface Watched {
+  kind: string
+  /** Until the other side closed; infinite while it has not. */
+  openMs: number
+}
+
+async function prove({ directory, full, defer }: Stage): Promise<Verdict> {
+  const attache = await startAttache({ data: directory })
+  defer(() => attache.stop())
+  const token = await attache.token()
+  const uploaded = await attache.upload('x.txt', Buffer.alloc(1000))
+  const work = () => attache.links([{ id: uploaded.fileId, key: uploaded.key, expiration: 100 }])
+  const { url } = await attache.linkOf(uploaded)
+  await p99(work, url, 3000)
+  const before = await p99(work, url, 3000)
+  const connections = full ? 1000 : 240
+  const watched = Array.from({ length: connections }, (_, n) => open(attache, drips(token)[n % 4] as Drip))
+  const storm = await p99(work, url, WATCH_MS)
+  const found = await Promise.all(watched.map((one) => one.end()))
+  // Whatever else the machine does meanwhile slows the idle times as well.
+  const idle = Math.max(before, await p99(work, url, 5000))
+  const late = found.filter(({ openMs }) => openMs > MOST_OPEN_MS)
+  const slowest = new Map<string, number>()
+  for (const { kind, openMs } of found) slowest.set(kind, Math.max(slowest.get(kind) ?? 0, openMs))
+  for (const [kind, ms] of slowest) console.log(`${kind}: cut after ${(ms / 1000).toFixed(1)} s at most`)
+  const left = await temporaryFiles(directory)
+  const figure = `${connections} slow connections: ${late.length} open after 20 s (${[...slowest].map(([kind, ms]) => `${kind} ${(ms / 1000).toFixed(1)} s`).join(', ')}); p99 of others ${storm.toFixed(1)} ms, idle ${idle.toFixed(1)} ms; ${left} temporary files`
+  return { ok: late.length === 0 && left === 0 && storm <= Math.max(MOST_TIMES_IDLE * idle, LEAST_MS), figure }
+}
+
+function drips(token: string): Drip[] {
+  const post = (path: string, more: string) =>
+    `POST ${path}?accessToken=${token} HTTP/1.1\r\nHost: x\r\n${more}\r\n\r\n`
+  const form = 'Content-Type: multipart/form-data; boundary=edge'
+  const start = '--edge\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+  return [
+    { kind: 'head', first: 'GET / HTTP/1.1\r\nHost: x\r\n', next: 'X-Y: z\r\n' },
+    { kind: 'body of a form', first: post(UPLOAD, `${form}\r\nContent-Length: 1000000`) + start, next: 'x' },
+    {
+      kind: 'chunked body of a form',
+      first: post(UPLOAD, `${form}\r\nTransfer-Encoding: chunked`) + `${start.length.toString(16)}\r\n${start}\r\n`,
+      next: '1\r\nx\r\n',
+    },
+    {
+      kind: 'body in JSON',
+      first: post(DOWNLOAD_URLS, 'Content-Type: application/json\r\nContent-Length: 10000'),
+      next: ' ',
+    },
+  ]
+}
+
+function open({ url }: Attache, { kind, first, next }: Drip): { end(): Promise<Watched> } {
+  const socket: Socket = connect(Number(new URL(url).port), '127.0.0.1')
+  const started = performance.now()
+  let openMs = Number.POSITIVE_INFINITY
+  socket.on('error', () => {})
+  socket.resume()
+  const closed = () => {
+    openMs = Math.min(openMs, performance.now() - started)
+    clearInterval(timer)
+  }
+  socket.once('end', closed).once('close', closed)
+  socket.write(first)
+  const timer = setInterval(() => socket.write(next), DRIP_MS)
+  return {
+    async end() {
+      clearInterval(timer)
+      socket.destroy()
+      return { kind, openMs }
+    },
+  }
+}
+
+/** Of a caller's own requests, one after the other, for that long. */
+async function p99(work: () => Promise<unknown>, url: string, forMs: number): Promise<number> {
+  const times: number[] = []
+  const started = performance.now()
+  while (performance.now() - started < forMs) {
+    const asked = performance.now()
+    await work()
+    await (await fetch(url)).arrayBuffer()
+    times.push(performance.now() - asked)
+    await pause(2)
+  }
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? Number.NaN
+}
+
+async function temporaryFiles(directory: string): Promise<number> {
+  return (await readdir(`${directory}/tmp`)).length
+}
+
+await row('E4', prove)
