@@ -1,7 +1,7 @@
 import { type Line, passes } from './row.ts'
 import type { Outcome } from './table.ts'
 
-const [WIDTH, LEFT, ROW, BAR, TOP] = [860, 400, 26, 14, 54]
+const [WIDTH, LEFT, ROW, BAR, TOP] = [980, 520, 26, 14, 54]
 const MOST = 2
 
 /**

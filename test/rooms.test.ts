@@ -26,7 +26,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'server/http',
     'server/errors',
   ],
-  'server/audit': ['server/errors'],
+  'server/audit': ['server/errors', 'server/logging'],
   'server/quotas': ['server/records', 'server/errors'],
   'server/scan': ['server/errors'],
   'server/metrics': [],

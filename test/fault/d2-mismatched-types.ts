@@ -1,9 +1,38 @@
 /** D2: a file whose bytes and name disagree is served by its bytes, to be saved unless the bytes are a picture or a PDF; the name alone never makes it more. */
-import { bytesOf, startAttache } from '../server.ts'
+
 import { halfTransparentPng, plain, threeFrameGif, twoPagePdf } from '../pictures.ts'
+import { bytesOf, startAttache } from '../server.ts'
 import { row, type Stage, type Verdict } from './stage.ts'
 
-const NAMES = ['a.jpg', 'a.png', 'a.gif', 'a.webp', 'a.pdf', 'a.html', 'a.htm', 'a.svg', 'a.xml', 'a.js', 'a.css', 'a.txt', 'a.csv', 'a.json', 'a.md', 'a.docx', 'a.xlsx', 'a.zip', 'a.exe', 'a.sh', 'a.ofd', 'a', 'a.constructor', 'a.', 'a.PNG', 'a.jpg.html', 'a.html.jpg']
+const NAMES = [
+  'a.jpg',
+  'a.png',
+  'a.gif',
+  'a.webp',
+  'a.pdf',
+  'a.html',
+  'a.htm',
+  'a.svg',
+  'a.xml',
+  'a.js',
+  'a.css',
+  'a.txt',
+  'a.csv',
+  'a.json',
+  'a.md',
+  'a.docx',
+  'a.xlsx',
+  'a.zip',
+  'a.exe',
+  'a.sh',
+  'a.ofd',
+  'a',
+  'a.constructor',
+  'a.',
+  'a.PNG',
+  'a.jpg.html',
+  'a.html.jpg',
+]
 const SHOWN = /^(image\/(jpeg|png|gif|webp)|application\/pdf)$/
 const ACTIVE = /html|svg|javascript|ecmascript|css|xslt|x-sh|x-msdownload|text\/xml|application\/xml/
 
@@ -21,7 +50,11 @@ async function contents(): Promise<[string, string | undefined, Buffer][]> {
     ['a program of Linux', undefined, Buffer.concat([Buffer.from('\x7fELF\x02\x01\x01', 'latin1'), Buffer.alloc(200)])],
     ['a ZIP', undefined, Buffer.from('PK\x03\x04\x14\0\x06\0\x08\0', 'latin1')],
     ['a script that begins as a GIF', 'image/gif', Buffer.from('GIF89a/*\0\0*/=alert(1)')],
-    ['EICAR', undefined, Buffer.from(['X5O!P%@AP[4\\PZX54(P^)7CC)7}$', 'EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'].join(''))],
+    [
+      'EICAR',
+      undefined,
+      Buffer.from(['X5O!P%@AP[4\\PZX54(P^)7CC)7}$', 'EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'].join('')),
+    ],
     ['nothing', undefined, Buffer.alloc(0)],
     ['text', undefined, Buffer.from('发票')],
   ]

@@ -18,7 +18,8 @@ async function prove({ directory, defer }: Stage): Promise<Verdict> {
   const answers = await Promise.all(Array.from({ length: AT_ONCE }, () => got(thumbUrl)))
   const ms = performance.now() - started
   const renderings = (await rendered(attache)) - before
-  if (!answers.every(({ status }) => status === 200)) wrong.push(`statuses ${[...new Set(answers.map(({ status }) => status))]}`)
+  if (!answers.every(({ status }) => status === 200))
+    wrong.push(`statuses ${[...new Set(answers.map(({ status }) => status))]}`)
   if (new Set(answers.map(({ body }) => body.toString('latin1'))).size !== 1) wrong.push('other bytes')
   if (renderings !== 1) wrong.push(`${renderings} renderings`)
   if (!bytes.equals(await bytesOf(await fetch(url)))) wrong.push('the original came back otherwise')
@@ -40,7 +41,8 @@ async function prove({ directory, defer }: Stage): Promise<Verdict> {
       slowest = Math.max(slowest, performance.now() - asked)
       if (status !== first[0]) wrong.push(`${name}: ${status} after ${first[0]}`)
     }
-    if (!Buffer.from(broken).equals(await bytesOf(await fetch(links.url)))) wrong.push(`${name}: the original came back otherwise`)
+    if (!Buffer.from(broken).equals(await bytesOf(await fetch(links.url))))
+      wrong.push(`${name}: the original came back otherwise`)
   }
   if (slowest > REMEMBERED_MS) wrong.push(`a failure took ${slowest} ms again`)
   for (const line of wrong) console.log(line)

@@ -20,7 +20,15 @@ const SOURCES: [string, () => Promise<Buffer>][] = [
   ['a.png', () => marked(plain(400, 300)).png().toBuffer()],
   ['a.webp', () => marked(plain(400, 300)).webp().toBuffer()],
   ['small.jpg', () => marked(plain(50, 30)).jpeg().toBuffer()],
-  ['turned.jpg', () => marked(plain(300, 200)).withMetadata({ orientation: 6 }).withExifMerge({ IFD0: { Copyright: OWNER } }).jpeg().toBuffer()],
+  [
+    'turned.jpg',
+    () =>
+      marked(plain(300, 200))
+        .withMetadata({ orientation: 6 })
+        .withExifMerge({ IFD0: { Copyright: OWNER } })
+        .jpeg()
+        .toBuffer(),
+  ],
   ['commented.jpg', async () => commented(await plain(400, 300).jpeg().toBuffer())],
 ]
 
@@ -37,18 +45,24 @@ async function prove({ directory, defer }: Stage): Promise<Verdict> {
   const wrong: string[] = []
   for (const [name, make] of SOURCES) {
     const original = await make()
-    if (!original.includes(OWNER) && !original.includes(Buffer.from(OWNER).toString('latin1'))) throw new Error(`${name} carries no mark`)
+    if (!original.includes(OWNER) && !original.includes(Buffer.from(OWNER).toString('latin1')))
+      throw new Error(`${name} carries no mark`)
     const { thumbUrl } = await attache.linkOf(await attache.upload(name, Buffer.from(original)))
     const response = await fetch(thumbUrl)
     const thumbnail = await bytesOf(response)
     if (response.status !== 200) wrong.push(`${name}: ${response.status}`)
     const { exif, xmp, iptc, icc, orientation } = await sharp(thumbnail).metadata()
-    const kept = Object.entries({ exif, xmp, iptc, orientation }).flatMap(([kind, value]) => (value === undefined ? [] : [kind]))
+    const kept = Object.entries({ exif, xmp, iptc, orientation }).flatMap(([kind, value]) =>
+      value === undefined ? [] : [kind],
+    )
     if (thumbnail.includes('canary') || thumbnail.includes('GPS') || thumbnail.includes('Exif')) kept.push('a mark')
     if (kept.length > 0) wrong.push(`${name}: ${kept}${icc ? ', icc' : ''}`)
   }
   for (const line of wrong) console.log(line)
-  return { ok: wrong.length === 0, figure: `${SOURCES.length} pictures with owner, place, XMP or a comment: ${wrong.length} thumbnails that keep any of it` }
+  return {
+    ok: wrong.length === 0,
+    figure: `${SOURCES.length} pictures with owner, place, XMP or a comment: ${wrong.length} thumbnails that keep any of it`,
+  }
 }
 
 await row('D5', prove)

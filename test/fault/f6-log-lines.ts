@@ -37,7 +37,12 @@ await row('F6', async (stage) => {
   let kept = 0
   for (const separator of BREAKS) {
     const words = `name${separator}${FORGED}${separator}end.pdf`
-    const answer = await postForm(attache.url, token, formOf(words, Buffer.from('x')))
+    // A name without what no name may hold.
+    const answer = await postForm(
+      attache.url,
+      token,
+      formOf(`name${separator}forged${separator}.pdf`, Buffer.from('x')),
+    )
     asked++
     if (answer.status === 200) kept++
     await answer.text()

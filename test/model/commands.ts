@@ -20,6 +20,9 @@ import {
 } from './steps.ts'
 import type { System } from './system.ts'
 
+/** Where the clock is the machine's own, no link ends before the run. */
+const LONG_SECONDS = 3600
+
 export interface Counter {
   steps: number
   byName: Map<string, number>
@@ -191,10 +194,14 @@ function moved(count: Counter, milliseconds: number): AsyncCommand<Model, System
 }
 
 function askedOf(
-  { attachments }: Model,
+  { attachments, movable }: Model,
   [id, key, kind, expiration]: readonly [number, number, number, number],
 ): Asked {
   const idOf = kind === 9 ? undefined : chosen(attachments, id)
   // Mostly a true pair.
-  return { idOf, keyOf: kind === 8 ? chosen(attachments, key) : idOf, expiration }
+  return {
+    idOf,
+    keyOf: kind === 8 ? chosen(attachments, key) : idOf,
+    expiration: movable ? expiration : expiration + LONG_SECONDS,
+  }
 }

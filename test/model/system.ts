@@ -1,5 +1,6 @@
 /** The real service as the model's commands meet it: inside this process on real stores, or as a process that is killed. */
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { cpSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createApp } from '../../packages/server/src/commands/app.ts'
@@ -52,7 +53,8 @@ export async function insideSystem(start: number): Promise<System> {
     },
     async crash() {
       const copy = await mkdtemp(join(tmpdir(), 'attache-model-'))
-      await cp(directory, copy, { recursive: true })
+      // At one moment: nothing of this process writes to the database meanwhile.
+      cpSync(directory, copy, { recursive: true })
       on.service.app.server.closeAllConnections()
       await on.close()
       await rm(directory, { recursive: true })

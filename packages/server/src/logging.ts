@@ -58,6 +58,21 @@ const SECRET = new RegExp(
 )
 const SUSPECT = /token|security|signature|secret|authorization|cookie/i
 
+// JSON leaves these as they are; to a terminal they are escapes, to some readers the end of a line.
+const CONTROLS = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/
+const EACH_CONTROL = new RegExp(CONTROLS, 'g')
+
+/** A line as it may be written down: secrets are gone, and it stays one line whatever reads it. */
 export function redacted(text: string): string {
-  return SUSPECT.test(text) ? text.replace(SECRET, '$1$2[redacted]') : text
+  const plain = oneLine(text)
+  return SUSPECT.test(plain) ? plain.replace(SECRET, '$1$2[redacted]') : plain
+}
+
+/** JSON that no reader takes for more than one line, and no terminal for a command. */
+export function oneLine(json: string): string {
+  return CONTROLS.test(json) ? json.replace(EACH_CONTROL, asEscape) : json
+}
+
+function asEscape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

@@ -76,7 +76,7 @@ async function main(): Promise<void> {
 /** SIGTERM or SIGINT: not ready at once, requests in flight get their time; a second signal ends it now. */
 function stopWithGrace(service: Service): void {
   closeWithGrace(
-    { delay: service.stopMilliseconds, logger: { error: (...words: unknown[]) => service.app.log.error(words) } },
+    { delay: service.stopMilliseconds, logger: { error: (said: unknown) => logged(service, said) } },
     async ({ err }) => {
       if (err) service.app.log.fatal({ err }, 'uncaught')
       await service.drain()
@@ -84,6 +84,11 @@ function stopWithGrace(service: Service): void {
       await flushed(service.logger)
     },
   )
+}
+
+function logged({ app }: Service, said: unknown): void {
+  if (said instanceof Error) app.log.error({ err: said }, 'while ending')
+  else app.log.error(String(said))
 }
 
 /** A wrong option of `parseArgs` counts as the caller's mistake as well. */

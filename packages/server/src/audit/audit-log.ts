@@ -1,3 +1,4 @@
+import { oneLine } from '../logging.ts'
 import type { AuditEntry } from './entries.ts'
 import { rotatingLines } from './rotating-lines.ts'
 
@@ -36,7 +37,7 @@ export function auditLog({ redact, ...options }: AuditLogOptions): AuditLog {
     note(entry) {
       const line = JSON.stringify({ at: new Date(options.now()).toISOString(), ...entry })
       if (entry.act === 'refused') refusals.add(redact(line))
-      else acts.add(line)
+      else acts.add(oneLine(line))
     },
     lost: () => acts.lost() + refusals.lost(),
     async close() {

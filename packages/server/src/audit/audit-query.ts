@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { isSystemError } from '../errors.ts'
+import { oneLine } from '../logging.ts'
 import { SERIES } from './audit-log.ts'
 import type { AuditEntry } from './entries.ts'
 import { filesOf } from './rotating-lines.ts'
@@ -75,7 +76,7 @@ function mayMatch(line: string, { fileId, key, corporationId, reason }: AuditQue
   if (reason !== undefined && !line.includes(reason)) return false
   if (corporationId !== undefined && !line.includes(JSON.stringify(corporationId))) return false
   const names = [fileId, key].filter((name) => name !== undefined)
-  return names.length === 0 || names.some((name) => line.includes(JSON.stringify(name)))
+  return names.length === 0 || names.some((name) => line.includes(oneLine(JSON.stringify(name))))
 }
 
 function matches(entry: AuditEntry, { fileId, key, corporationId, reason }: AuditQuery): boolean {

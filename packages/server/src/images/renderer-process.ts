@@ -15,7 +15,9 @@ export interface RendererLimits {
 }
 
 const BOOT_TIME_MS = 20_000
-const MEMORY_SAMPLE_MS = 25
+const MEMORY_SAMPLE_MS = 10
+/** Of the memory that a renderer may have: the rest is for what a decoder takes between two looks. */
+const MEMORY_SHARE = 7 / 8
 /** A store that hangs must not hold a renderer for ever. */
 const FEED_TIME_MS = 30_000
 
@@ -116,7 +118,7 @@ export class RendererProcess {
     const { jobTimeMs, memoryBytes } = this.#limits
     const feedLimit = setTimeout(() => this.kill(new OssFailure('ServiceUnavailable')), FEED_TIME_MS)
     const sampler = setInterval(() => {
-      if (this.#residentBytes() > memoryBytes) void this.kill(new OssFailure('ImageTooLarge'))
+      if (this.#residentBytes() > memoryBytes * MEMORY_SHARE) void this.kill(new OssFailure('ImageTooLarge'))
     }, MEMORY_SAMPLE_MS)
     work.watches.push(feedLimit, sampler)
     await this.#feed(work)
