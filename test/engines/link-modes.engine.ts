@@ -48,7 +48,7 @@ for (const [mode, env] of Object.entries(MODES)) {
         const late = await fetch(url)
         assert.equal(late.status, 403)
         assert.match(await late.text(), /Request has expired\./)
-        await server.setTime(now())
+        await server.setTime(Date.now() / 1000)
       })
     }
 
@@ -82,10 +82,9 @@ for (const [mode, env] of Object.entries(MODES)) {
     it('of two seconds are dead after three', async () => {
       const { url } = await linkFor(2)
       assert.equal(await statusOf(url), 200)
+      // Two clocks tell here, the server's and the store's.
       const deadline = Date.now() + 6000
-      while ((await statusOf(url)) === 200) assert.ok(Date.now() < deadline, 'it lives on')
-      assert.ok(Date.now() < deadline)
-      assert.equal(await statusOf(url), 403)
+      while ((await statusOf(url)) !== 403) assert.ok(Date.now() < deadline, 'it lives on')
     })
   })
 }

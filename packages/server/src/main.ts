@@ -60,6 +60,8 @@ type Verb<Result> = (args: string[], context: CommandContext) => Promise<Result>
 
 async function main(): Promise<void> {
   const say = sayFor(process.env)
+  // What is written is for the user that runs this alone; databases and caches name no mode of their own.
+  process.umask(0o077)
   try {
     const print = (line: string) => console.log(line)
     const running = await run(process.argv.slice(2), { print, say })
