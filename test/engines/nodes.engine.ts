@@ -149,9 +149,11 @@ describe('two nodes', { skip: missing && !process.env['CI'] ? missing : false },
     await Promise.all(load)
 
     let lost = 0
+    // At a node itself: nginx passes over both for a second when the last kill is young.
+    const [first] = nodes
     for (const [fileId, { key, sha256: expected }] of acknowledged) {
-      const [link] = await front.links([{ id: fileId, key, expiration: 60 }])
-      if (!link || sha256(await bytesOf(await fetch(link.url))) !== expected) lost++
+      const [link] = (await first?.as(cluster.corporation).links([{ id: fileId, key, expiration: 60 }])) ?? []
+      if (!link || sha256(await bytesOf(await fetch(at(0, link.url)))) !== expected) lost++
     }
     const { uploads, reads } = counts
     t.diagnostic(`kills ${KILLS}, acknowledged ${acknowledged.size}, lost ${lost}, ${JSON.stringify(counts)}`)
