@@ -22,7 +22,6 @@ export interface Loot {
 }
 
 export type Random = () => number
-
 type Kind = (target: string, loot: Loot, random: Random) => Partial<Attempt>
 
 /** One attempt of the kind whose turn it is. */
@@ -50,7 +49,7 @@ export function saysTheSame(a: Attempt, b: Attempt, { bucket, key }: Loot): bool
 }
 
 const SUB_RESOURCES = new Set(
-  'security-token response-content-type response-content-language response-expires response-cache-control response-content-disposition response-content-encoding acl uploads uploadId partNumber append position delete symlink tagging versionId versions callback callback-var objectMeta img style styleName stat policy cors logging website referer lifecycle restore location live status vod comp qos qosInfo startTime endTime cname symlink bucketInfo encryption versioning requestPayment inventory inventoryId continuation-token worm wormId wormExtend replication replicationLocation replicationProgress transferAcceleration metaQuery resourceGroup regionList cloudboxes asyncFetch sequential'.split(
+  'security-token response-content-type response-content-language response-expires response-cache-control response-content-disposition response-content-encoding acl uploads uploadId partNumber append position delete symlink tagging versionId versions callback callback-var objectMeta img style styleName stat policy cors logging website referer lifecycle restore location live status vod comp qos qosInfo startTime endTime cname bucketInfo encryption versioning requestPayment inventory inventoryId continuation-token worm wormId wormExtend replication replicationLocation replicationProgress transferAcceleration metaQuery resourceGroup regionList cloudboxes asyncFetch sequential'.split(
     ' ',
   ),
 )

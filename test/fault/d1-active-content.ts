@@ -8,7 +8,7 @@ import { inChromium } from './b-chromium.ts'
 import { activeFiles } from './d-active-files.ts'
 import { NotHere, row, type Stage, type Verdict } from './stage.ts'
 
-const SETTLE_MS = 120
+const SETTLE_MS = 60
 const GUARDS: Record<string, RegExp> = {
   'x-content-type-options': /^nosniff$/,
   'content-security-policy': /^default-src 'none'; sandbox$/,

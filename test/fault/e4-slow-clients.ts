@@ -59,7 +59,7 @@ function drips(token: string): Drip[] {
     { kind: 'body of a form', first: post(UPLOAD, `${form}\r\nContent-Length: 1000000`) + start, next: 'x' },
     {
       kind: 'chunked body of a form',
-      first: post(UPLOAD, `${form}\r\nTransfer-Encoding: chunked`) + `${start.length.toString(16)}\r\n${start}\r\n`,
+      first: `${post(UPLOAD, `${form}\r\nTransfer-Encoding: chunked`)}${start.length.toString(16)}\r\n${start}\r\n`,
       next: '1\r\nx\r\n',
     },
     {

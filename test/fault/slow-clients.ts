@@ -68,8 +68,8 @@ async function answerOf(asked: ClientRequest): Promise<{ status: number; body: s
 }
 
 export interface SlowRead {
-  /** When the headers are there. */
-  begun: Promise<void>
+  /** The status, when the headers are there. */
+  begun: Promise<number>
   /** SHA-256 of what came, whole or not. */
   ended: Promise<{ whole: boolean; sha256: string; bytes: number }>
   abort(): void
@@ -79,17 +79,17 @@ export interface SlowRead {
 export function slowRead(url: string, rate: number): SlowRead {
   const asked = request(url, { agent: false })
   asked.end()
-  const begun = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<number>()
   begun.promise.catch(() => undefined)
   return { begun: begun.promise, ended: readOf(asked, rate, begun), abort: () => asked.destroy() }
 }
 
-async function readOf(asked: ClientRequest, rate: number, begun: PromiseWithResolvers<void>) {
+async function readOf(asked: ClientRequest, rate: number, begun: PromiseWithResolvers<number>) {
   const sum = createHash('sha256')
   let [bytes, whole] = [0, false]
   try {
     const [answer] = (await once(asked, 'response')) as [IncomingMessage]
-    begun.resolve()
+    begun.resolve(answer.statusCode ?? 0)
     if (rate === 0) await once(answer, 'close')
     else {
       const started = performance.now()

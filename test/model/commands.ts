@@ -173,7 +173,7 @@ function step(count: Counter, told: string, run: (both: Both) => Promise<void>):
     async run(model, real) {
       count.steps++
       const kind = told
-        .replace(/(document|upload) \S+ (for|of).*/, '$1')
+        .replace(/^(document|upload) .*? (for|of) .*/, '$1')
         .replace(/\d+ ms later/, 'time')
         .replace(/[:(\d].*| for .*/, '')
         .trim()

@@ -88,7 +88,7 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
   }
 
   async function read(id: string, range: ByteRange): Promise<Readable | Uint8Array | undefined> {
-    const handle = await unlessMissing(open(pathOf(id), constants.O_RDONLY | constants.O_NOFOLLOW))
+    const handle = await unlessMissing(openToRead(pathOf(id)))
     if (handle === undefined) return undefined
     const length = range.last - range.first + 1
     if (length > SHORT) return streamOf(handle, range)
@@ -169,6 +169,15 @@ async function syncDirectory(path: string): Promise<void> {
     await handle.sync()
   } finally {
     await handle.close()
+  }
+}
+
+/** With no descriptor left it is a matter of waiting. */
+async function openToRead(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch (error) {
+    throw isRefused(error) ? new Failure('StorageUnavailable', { cause: error }) : error
   }
 }
 

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { type Dialect, type Expression, type RawBuilder, SqliteDialect, sql } from 'kysely'
+import { type Dialect, type Expression, type RawBuilder, SqliteAdapter, SqliteDialect, sql } from 'kysely'
 import type { ColumnTypes } from './migrations.ts'
 import type { WriteTrouble } from './write-guard.ts'
 
@@ -56,7 +56,7 @@ export function sqliteInMemory(): { dialect: RecordDialect; database: DatabaseSy
 
 function sqliteOf(open: () => DatabaseSync): RecordDialect {
   return {
-    dialect: new SqliteDialect({ database: async () => inKyselysShape(open()) }),
+    dialect: new TransactionalSqlite({ database: async () => inKyselysShape(open()) }),
     types: { text: 'text', serial: 'integer primary key autoincrement' },
     groupsCommits: true,
     insertsInWith: false,
@@ -68,6 +68,19 @@ function sqliteOf(open: () => DatabaseSync): RecordDialect {
       return (code & 0xff) === SQLITE_IOERR ? 'failing' : code === SQLITE_FULL ? 'full' : undefined
     },
     isOneOf: (column, values) => sql`${column} in (select value from json_each(${JSON.stringify(values)}))`,
+  }
+}
+
+/** SQLite rolls a change of tables back as well: a migration that is cut off leaves nothing, and the next start runs it whole. */
+class TransactionalSqlite extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new WithTransactionalDdl()
+  }
+}
+
+class WithTransactionalDdl extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true
   }
 }
 

@@ -1,0 +1,110 @@
+/** F4: a mix of everything for a while, at about 70 % of what the callers could ask; what grows meanwhile. */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { plain } from '../pictures.ts'
+import { type Attache, bytesOf, type Link, startAttache } from '../server.ts'
+import { descriptors, machineIsBusy, rssMib, threads } from './machine.ts'
+import { row } from './stage.ts'
+
+const WORKERS = 4
+/** Of the time of each request, spent at rest. */
+const REST = 0.43
+const LINKS = 200
+const GROWS_MIB_PER_MINUTE = 1
+const GROWS_AT_MOST = 0.1
+const FLAT = 5
+const LAG_MS = 50
+
+await row('F4', async (stage) => {
+  const { random, full, directory } = stage
+  const attache = await startAttache({ data: join(directory, 'data') })
+  stage.defer(() => attache.kill())
+  const [warmUpMs, soakMs] = full ? [300_000, 3_600_000] : [20_000, 40_000]
+  const links = await someLinks(attache)
+  const count = { done: 0, failed: 0 }
+  const going = { on: true }
+  const kinds = [
+    () => attache.upload('soak.bin', randomBytes(Math.ceil(200_000 ** random()))),
+    () => attache.links(Array.from({ length: 50 }, () => some(links).ref)),
+    async () => bytesOf(await fetch(some(links).link.url)),
+    async () => bytesOf(await fetch(some(links).link.url, { headers: { range: 'bytes=100-299' } })),
+    async () => bytesOf(await fetch(some(links.slice(0, 10)).link.thumbUrl)),
+    async () => bytesOf(await fetch(some(links).link.url.replace('Signature=', 'Signature=x'))),
+    () => attache.token(),
+  ]
+  const some = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T
+
+  async function worker(): Promise<void> {
+    while (going.on) {
+      const started = performance.now()
+      await some(kinds)().then(
+        () => count.done++,
+        () => count.failed++,
+      )
+      await pause((performance.now() - started) * REST)
+    }
+  }
+
+  const workers = Array.from({ length: WORKERS }, worker)
+  await pause(warmUpMs)
+  await lagMs(attache)
+  const before = { fds: descriptors(attache.pid), threads: threads(attache.pid), rss: rssMib(attache.pid) }
+  const samples: [number, number][] = []
+  const started = performance.now()
+  while (performance.now() - started < soakMs) {
+    samples.push([(performance.now() - started) / 60_000, rssMib(attache.pid)])
+    await pause(250)
+  }
+  const lag = await lagMs(attache)
+  going.on = false
+  await Promise.all(workers)
+  await pause(1000)
+  const after = { fds: descriptors(attache.pid), threads: threads(attache.pid), rss: rssMib(attache.pid) }
+  await attache.stop()
+
+  const { slope, error } = fitted(samples)
+  const grown = after.rss / before.rss - 1
+  const flat =
+    Math.abs(after.fds - before.fds) <= FLAT + 2 * WORKERS && Math.abs(after.threads - before.threads) <= FLAT
+  // In a minute the collector's own rhythm is larger than any slope: there it counts only where it grows at all.
+  const steady = grown < GROWS_AT_MOST && (slope - 2 * error <= GROWS_MIB_PER_MINUTE || (!full && grown <= 0.05))
+  const ok = flat && steady && count.failed === 0 && (lag <= LAG_MS || machineIsBusy())
+  const figure = `${Math.round(soakMs / 1000)} s, ${count.done} requests, ${count.failed} failed: RSS ${Math.round(before.rss)} to ${Math.round(after.rss)} MiB, slope ${slope.toFixed(1)} ± ${(2 * error).toFixed(1)} MiB a minute; descriptors ${before.fds} to ${after.fds}, threads ${before.threads} to ${after.threads}; loop lag p99 ${lag.toFixed(0)} ms${machineIsBusy() ? ', on a machine busy with other work' : ''}`
+  return { ok, figure }
+})
+
+interface Known {
+  ref: { id: string; key: string; expiration: number }
+  link: Link
+}
+
+async function someLinks(attache: Attache): Promise<Known[]> {
+  const picture = Buffer.from(await plain(400, 300).jpeg().toBuffer())
+  const known: Known[] = []
+  for (let index = 0; index < LINKS; index++) {
+    const bytes = index < 10 ? picture : randomBytes(1000 * (index + 1))
+    const uploaded = await attache.upload(index < 10 ? 'a.jpg' : 'a.bin', bytes)
+    const ref = { id: uploaded.fileId, key: uploaded.key, expiration: 86_400 }
+    const [link] = await attache.links([ref])
+    if (link) known.push({ ref, link })
+  }
+  return known
+}
+
+/** Since the last look. */
+async function lagMs({ url }: Attache): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  return Number(/^nodejs_eventloop_lag_p99_seconds (\S+)/m.exec(text)?.[1]) * 1000
+}
+
+/** Least squares; `error` is the slope's standard error. */
+function fitted(samples: readonly [number, number][]): { slope: number; error: number } {
+  const count = samples.length
+  const meanX = samples.reduce((sum, [x]) => sum + x, 0) / count
+  const meanY = samples.reduce((sum, [, y]) => sum + y, 0) / count
+  const spread = samples.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0)
+  const slope = samples.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0) / spread
+  const rest = samples.reduce((sum, [x, y]) => sum + (y - meanY - slope * (x - meanX)) ** 2, 0)
+  return { slope, error: Math.sqrt(rest / (count - 2) / spread) }
+}
