@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { appendFile, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { BYTES, LINKS, stage } from './client.fixture.ts'
@@ -63,7 +63,8 @@ describe('an archive', () => {
   it('goes on after a cut with the part that is there, and with the others when one fails', async () => {
     await using on = await stage({ retry: { tries: 1 } })
     const { code } = await bill(on, 300_000)
-    on.proxy.next(BYTES, { cutAfter: 120_000 }, { answer: { status: 500, body: 'oops' } })
+    const cutWhen = async () => (await partsIn(join(on.directory, code))).some((size) => size > 0)
+    on.proxy.next(BYTES, { cutAfter: 120_000, cutWhen }, { answer: { status: 500, body: 'oops' } })
     const first = await all(on.client.archive(code, on.directory))
     const failed = first.filter(({ status }) => status === 'failed')
     assert.deepEqual(failed.map(({ reason }) => reason).sort(), ['network', 'server'])
@@ -171,4 +172,10 @@ async function all<T>(files: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = []
   for await (const file of files) list.push(file)
   return list
+}
+
+/** Sizes of the files that are not whole yet. */
+async function partsIn(directory: string): Promise<number[]> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.part'))
+  return Promise.all(names.map(async (name) => (await stat(join(directory, name))).size))
 }

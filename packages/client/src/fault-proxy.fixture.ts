@@ -9,6 +9,8 @@ export interface Fault {
   answer?: { status: number; headers?: Record<string, string>; body?: string }
   /** Breaks the connection after so many bytes of the answer's body; 0: after its head. */
   cutAfter?: number
+  /** The cut waits for it. */
+  cutWhen?: () => Promise<boolean>
   /** Says nothing more after so many bytes. */
   stallAfter?: number
   /** Turns over one bit of the answer's byte at this place. */
@@ -124,8 +126,8 @@ function forward({ incoming, outgoing, upstream, fault, entry }: Exchange): void
         if (!outgoing.write(chunk.subarray(0, room))) await drained(outgoing)
         position += room
         if (room < chunk.length) {
-          // Time for the bytes to be read: a cut takes with it what fetch has received and nobody has read yet.
-          if (fault.cutAfter !== undefined) setTimeout(() => outgoing.destroy(), 250)
+          // A cut takes with it what fetch has received and nobody has read yet.
+          if (fault.cutAfter !== undefined) setTimeout(() => void cutOnce(outgoing, fault.cutWhen), 250)
           return
         }
         if (outgoing.destroyed) return
@@ -142,6 +144,11 @@ function forward({ incoming, outgoing, upstream, fault, entry }: Exchange): void
 
 function without(headers: IncomingMessage['headers'], names: string[] = []): IncomingMessage['headers'] {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !names.includes(name)))
+}
+
+async function cutOnce(outgoing: ServerResponse, ready: () => Promise<boolean> = async () => true): Promise<void> {
+  while (!(await ready())) await new Promise((resolve) => setTimeout(resolve, 10))
+  outgoing.destroy()
 }
 
 function drained(outgoing: ServerResponse): Promise<void> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { access, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { access, mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { BYTES, LINKS, type Stage, someBytes, stage } from './client.fixture.ts'
@@ -23,7 +23,8 @@ describe('a download into a file', () => {
     await using on = await stage({ retry: { tries: 1 } })
     const { path, uploaded, bytes } = await attachment(on, 2_000_000)
     const cutAfter = 1 + Math.floor(Math.random() * 1_500_000)
-    on.proxy.next(BYTES, { cutAfter })
+    const cutWhen = async () => (await stat(`${path}.part`).catch(() => undefined))?.size !== 0
+    on.proxy.next(BYTES, { cutAfter, cutWhen })
     await assert.rejects(on.client.downloadFile(uploaded, path), { kind: 'network' })
     await assert.rejects(access(path), { code: 'ENOENT' })
     const saved = await on.another().downloadFile(uploaded, path)
