@@ -10,7 +10,7 @@ import { type Cluster, enginesMissing, startCluster } from './cluster.ts'
 import { freePort, type Nginx, nginxMissing, startNginx } from './nginx.ts'
 
 const missing = enginesMissing() ?? nginxMissing()
-const KILLS = 20
+const KILLS = Number(process.env['KILLS'] ?? 20)
 const WITHIN_MS = 1000
 // As a caller would; a refusal comes faster than an answer.
 const RETRY_MS = 50

@@ -13,7 +13,7 @@ import { type PostgresEngine, postgresMissing, startPostgres } from './postgres.
 import { type Ended, type Load, sha256, startLoad } from './records-load.ts'
 
 const missing = postgresMissing()
-const OUTAGES = 5
+const OUTAGES = Number(process.env['OUTAGES'] ?? 5)
 const HANGS = 2
 const ANSWERED_MS = 2000
 // For what this machine does meanwhile: load, server and database share it.

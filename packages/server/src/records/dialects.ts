@@ -1,7 +1,19 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { type Dialect, type Expression, type RawBuilder, SqliteAdapter, SqliteDialect, sql } from 'kysely'
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Expression,
+  type RawBuilder,
+  SqliteAdapter,
+  SqliteDialect,
+  type SqliteDialectConfig,
+  SqliteDriver,
+  sql,
+  type TransactionSettings,
+} from 'kysely'
 import type { ColumnTypes } from './migrations.ts'
 import type { WriteTrouble } from './write-guard.ts'
 
@@ -19,6 +31,8 @@ export interface RecordDialect {
   losesAnswers: boolean
   /** Whether a row was refused (a key that exists, a reference that doesn't), in contrast to a disk or a server that failed. */
   isConstraint(error: unknown): boolean
+  /** Whether a transaction did not begin because another process is writing, which is soon over. */
+  isLocked?(error: unknown): boolean
   /** Whether a write failed because of the disk, in contrast to what was written. */
   troubleOf?(error: unknown): WriteTrouble | undefined
   /** `column in (…)` as one statement and one parameter, whatever the number of values. */
@@ -62,6 +76,7 @@ function sqliteOf(open: () => DatabaseSync): RecordDialect {
     insertsInWith: false,
     losesAnswers: false,
     isConstraint: (error) => (codeOf(error) & 0xff) === SQLITE_CONSTRAINT,
+    isLocked: (error) => (codeOf(error) & 0xff) === SQLITE_BUSY,
     troubleOf(error) {
       const code = codeOf(error)
       if (code === SQLITE_IOERR_FSYNC || code === SQLITE_IOERR_DIR_FSYNC) return 'lost'
@@ -73,10 +88,42 @@ function sqliteOf(open: () => DatabaseSync): RecordDialect {
 
 /** SQLite rolls a change of tables back as well: a migration that is cut off leaves nothing, and the next start runs it whole. */
 class TransactionalSqlite extends SqliteDialect {
+  readonly #config: SqliteDialectConfig
+
+  constructor(config: SqliteDialectConfig) {
+    super(config)
+    this.#config = config
+  }
+
+  override createDriver(): SqliteDriver {
+    return new LockingAtOnce(this.#config)
+  }
+
   override createAdapter(): SqliteAdapter {
     return new WithTransactionalDdl()
   }
 }
+
+/**
+ * A transaction takes the lock of writers when it begins, or fails then: SQLite would wait in the thread that answers all
+ * requests, and a lock that is wanted halfway may not be had at all. One that names an isolation only reads.
+ */
+class LockingAtOnce extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings = {}): Promise<void> {
+    if (settings.isolationLevel !== undefined) return super.beginTransaction(connection)
+    await connection.executeQuery(NO_WAITING)
+    try {
+      await connection.executeQuery(BEGIN)
+    } finally {
+      await connection.executeQuery(SOME_WAITING)
+    }
+  }
+}
+
+const BUSY_MS = 5000
+const BEGIN = CompiledQuery.raw('begin immediate')
+const NO_WAITING = CompiledQuery.raw('pragma busy_timeout = 0')
+const SOME_WAITING = CompiledQuery.raw(`pragma busy_timeout = ${BUSY_MS}`)
 
 class WithTransactionalDdl extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
@@ -84,6 +131,7 @@ class WithTransactionalDdl extends SqliteAdapter {
   }
 }
 
+const SQLITE_BUSY = 5
 const SQLITE_CONSTRAINT = 19
 const SQLITE_FULL = 13
 const SQLITE_IOERR = 10
@@ -97,8 +145,9 @@ function codeOf(error: unknown): number {
 function openSqlite(file: string, durability: SqliteOptions['durability']): DatabaseSync {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const database = new DatabaseSync(file)
-  database.exec(`pragma journal_mode = wal; pragma synchronous = ${durability === 'strict' ? 'full' : 'normal'}`)
-  database.exec('pragma busy_timeout = 5000; pragma foreign_keys = on; pragma journal_size_limit = 67108864')
+  database.exec(`pragma busy_timeout = ${BUSY_MS}; pragma journal_mode = wal`)
+  database.exec(`pragma synchronous = ${durability === 'strict' ? 'full' : 'normal'}`)
+  database.exec('pragma foreign_keys = on; pragma journal_size_limit = 67108864')
   return database
 }
 

@@ -12,7 +12,7 @@ export async function bringUpToDate(db: Database, dialect: RecordDialect): Promi
   try {
     await migrate(own ?? db.withTables<MigrationTable>(), migrations(dialect.types))
   } catch (cause) {
-    if (cause instanceof ConfigError) throw cause
+    if (cause instanceof ConfigError || dialect.isLocked?.(cause)) throw cause
     const sentence = dialect.refusal?.(cause)
     if (sentence !== undefined) throw new ConfigError(sentence, { cause })
     throw new Error('the database could not be brought up to date', { cause })

@@ -9,13 +9,14 @@ import { attachments } from './sql-attachments.ts'
 import { documents } from './sql-documents.ts'
 import { quotas } from './sql-quotas.ts'
 import type { Parts, Tables, Write, WriteOne } from './tables.ts'
+import { onceUnlocked } from './unlocked.ts'
 import { writeGuard } from './write-guard.ts'
 
 /** The one SQL implementation. Opening it brings the schema up to date. */
 export async function sqlRecords(dialect: RecordDialect): Promise<RecordStore> {
   const db = new Kysely<Tables>({ dialect: dialect.dialect, plugins: [new CamelCasePlugin()] })
   try {
-    await bringUpToDate(db, dialect)
+    await onceUnlocked(() => bringUpToDate(db, dialect), dialect.isLocked)
   } catch (error) {
     await db.destroy()
     throw error
@@ -49,7 +50,7 @@ function writesOf(db: Kysely<Tables>, dialect: RecordDialect) {
   const alone: Write = (write) => db.transaction().execute(async (transaction) => void (await write(transaction)))
   const atOnce: WriteOne = async (write) => void (await write(db))
   const grouped = groupCommit<Transaction<Tables>>({
-    begin: (work) => db.transaction().execute(work),
+    begin: (work) => onceUnlocked(() => db.transaction().execute(work), dialect.isLocked),
     blamesOneWrite: dialect.isConstraint,
   })
   const write = dialect.groupsCommits ? grouped : alone
