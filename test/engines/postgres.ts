@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
-import { appendFile, chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { appendFile, chmod, mkdtemp, readFile, readlink, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { freePort } from './nginx.ts'
 
@@ -18,6 +19,8 @@ export interface PostgresEngine {
   start(): Promise<void>
   /** `immediate`: as a crash would leave it. */
   halt(): Promise<void>
+  /** SIGKILL for all of its processes, as where the power went. */
+  kill(): Promise<void>
   /** All of its processes stand still, and its port goes on taking connections. */
   freeze(): Promise<void>
   thaw(): Promise<void>
@@ -30,6 +33,8 @@ export interface PostgresOptions {
   settings?: string[]
   /** Run in the data directory before the first start. */
   prepare?: (directory: string) => Promise<void>
+  /** Where its directory is made. */
+  under?: string
 }
 
 const PACKAGES = '/usr/lib/postgresql'
@@ -61,11 +66,12 @@ function binaries(): string | undefined {
     .find((directory) => existsSync(join(directory, 'initdb')))
 }
 
-export async function startPostgres({ settings = [], prepare }: PostgresOptions = {}): Promise<PostgresEngine> {
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresEngine> {
+  const { settings = [], prepare, under = tmpdir() } = options
   const missing = postgresMissing()
   const bin = binaries() ?? ''
   assert.equal(missing, undefined)
-  const home = await mkdtemp(join(tmpdir(), 'attache-postgres-'))
+  const home = await mkdtemp(join(under, 'attache-postgres-'))
   await chmod(home, 0o711)
   execFileSync('chown', ['postgres:', home])
   const data = join(home, 'data')
@@ -78,7 +84,7 @@ export async function startPostgres({ settings = [], prepare }: PostgresOptions 
     ...asPostgres('initdb', '-D', data, '-U', 'app', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync'),
     { cwd: home },
   )
-  const own = [`port = ${port}`, `unix_socket_directories = '${home}'`]
+  const own = [`port = ${port}`, "unix_socket_directories = ''"]
   await appendFile(join(data, 'postgresql.conf'), `${[...SETTINGS, ...own, ...settings].join('\n')}\n`)
   await prepare?.(data)
 
@@ -95,39 +101,61 @@ export async function startPostgres({ settings = [], prepare }: PostgresOptions 
     return text === '' ? undefined : Number(text.split('\n')[0])
   }
 
+  // Asked for at the start: a disk that is gone tells nobody.
+  let parent: number | undefined
+  const start = async () => {
+    // Until somebody has reaped it, one that was killed would count as running.
+    if ((await working(data)).length === 0) await rm(join(data, 'postmaster.pid'), { force: true })
+    await control('start')
+    parent = await postmaster()
+  }
+
   async function signal(name: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
-    const parent = await postmaster()
     if (parent === undefined) return
-    const children = await readFile(`/proc/${parent}/task/${parent}/children`, 'utf8')
+    const children = await readFile(`/proc/${parent}/task/${parent}/children`, 'utf8').catch(() => '')
     // The parent first, so that it makes no more of them.
     for (const pid of [parent, ...children.split(' ').filter(Boolean).map(Number)]) kill(pid, name)
   }
 
   const halt = () => control('-m', 'immediate', 'stop')
-  await control('start')
+  await start()
   const url = `postgres://app@127.0.0.1:${port}/postgres`
   const { stdout } = await run(join(bin, 'postgres'), ['--version'])
   return {
     environment: { ATTACHE_TEST_DATABASE_URL: url },
     version: stdout.trim(),
     url,
-    start: () => control('start'),
+    start,
     halt,
+    async kill() {
+      // Those as well whose parent has given up before.
+      for (let left = await working(data); left.length > 0; left = await working(data)) {
+        for (const pid of left) kill(pid, 'SIGKILL')
+        await pause(10)
+      }
+    },
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT'),
     async stop() {
       await signal('SIGCONT')
-      if ((await postmaster()) !== undefined) await halt()
+      if ((await working(data)).length > 0) await halt()
       await rm(home, { recursive: true, force: true })
     },
   }
 }
 
 /** Backends have process groups of their own, so each one is told; one that has just ended is not missed. */
-function kill(pid: number, name: 'SIGSTOP' | 'SIGCONT'): void {
+function kill(pid: number, name: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void {
   try {
     process.kill(pid, name)
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
   }
+}
+
+/** Its processes work in its directory; a zombie holds nothing any more, and has none. */
+async function working(directory: string): Promise<number[]> {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  const places = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => '')))
+  return pids.filter((_, index) => places[index] === directory).map(Number)
 }

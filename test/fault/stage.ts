@@ -38,12 +38,18 @@ export async function row(id: string, show: (stage: Stage) => Promise<Verdict>):
     ({ ok, figure }) => ({ code: ok ? 0 : 1, figure }),
     (error) => {
       if (error instanceof NotHere) return { code: NOT_HERE, figure: error.message }
-      console.error(error)
-      return { code: 1, figure: `${error}`.split('\n', 1)[0] ?? '' }
+      const first = firstOf(error)
+      console.error(error, first)
+      return { code: 1, figure: `${first}`.split('\n', 1)[0] ?? '' }
     },
   )
   console.log(figure)
   process.exit(code)
+}
+
+/** What went wrong before the clearing up did. */
+function firstOf(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstOf(error.suppressed) : error
 }
 
 async function shown(

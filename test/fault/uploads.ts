@@ -111,7 +111,7 @@ export async function lossesAmong(attache: Attache, expected: readonly Acknowled
   return losses
 }
 
-interface Row {
+export interface Row {
   fileId: string
   name: string
   blobId: string
@@ -120,12 +120,13 @@ interface Row {
 }
 
 /** Every record is an upload that was acknowledged, or one whose answer was cut off, and has its bytes; gives those that are not. */
-export async function partialRecords(data: string, { acknowledged, unanswered }: Sent): Promise<string[]> {
+export async function partialRecords(data: string, sent: Sent, rows = recordsOf(data)): Promise<string[]> {
+  const { acknowledged, unanswered } = sent
   const bad: string[] = []
-  for (const { fileId, name, blobId, size, sha256 } of recordsOf(data)) {
-    const sent = acknowledged.get(fileId)?.sha256 ?? unanswered.get(name)
+  for (const { fileId, name, blobId, size, sha256 } of rows) {
+    const expected = acknowledged.get(fileId)?.sha256 ?? unanswered.get(name)
     const blob = await readFile(join(data, 'blobs', blobId.slice(0, 2), blobId)).catch(() => undefined)
-    if (blob?.length === size && sha256 === sent && hash('sha256', blob) === sent) continue
+    if (blob?.length === size && sha256 === expected && hash('sha256', blob) === expected) continue
     bad.push(name)
     console.log(`partial: ${name}`)
   }
@@ -136,10 +137,11 @@ export function recordsIn(data: string): number {
   return recordsOf(data).length
 }
 
-/** Of the demo corporation. */
+/** Of the demo corporation; in PostgreSQL as in SQLite. */
+export const SELECT_ROWS = `select file_id as "fileId", file_name as name, blob_id as "blobId", size, sha256
+  from attachments where corporation_id = 'demo'`
+
 function recordsOf(data: string): Row[] {
   using database = new DatabaseSync(join(data, 'records.sqlite'), { readOnly: true })
-  const columns = 'file_id as fileId, file_name as name, blob_id as blobId, size, sha256'
-  const select = `select ${columns} from attachments where corporation_id = 'demo'`
-  return database.prepare(select).all() as unknown as Row[]
+  return database.prepare(SELECT_ROWS).all() as unknown as Row[]
 }
