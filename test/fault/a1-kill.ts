@@ -1,10 +1,9 @@
 /** A1: SIGKILL at random points of mixed uploads, over a database that has 100,000 rows. */
-import { hash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { startAttache } from '../server.ts'
 import { cpuSeconds, machineIsBusy } from './machine.ts'
+import { manyRecords } from './many-records.ts'
 import { row, type Stage } from './stage.ts'
 import { lossesAmong, nothingSent, partialRecords, upload } from './uploads.ts'
 
@@ -62,16 +61,6 @@ function afterMs(milliseconds: number): Promise<void> {
 async function dataWithRows({ directory }: Stage): Promise<string> {
   const data = join(directory, 'data')
   await (await startAttache({ data })).stop()
-  using database = new DatabaseSync(join(data, 'records.sqlite'))
-  database.exec("begin; insert into corporations (corporation_id, name, created_at) values ('other', 'Other', 0)")
-  const add = database.prepare(
-    `insert into attachments (file_id, corporation_id, key, file_name, blob_id, size, md5, sha256, crc64, content_type, created_at)
-     values (?, 'other', ?, 'a.pdf', ?, 1000, ?, ?, '0', 'application/pdf', 0)`,
-  )
-  for (let count = 0; count < ROWS; count++) {
-    const id = hash('sha256', String(count))
-    add.run(id.slice(0, 14), `openapi-${id}`, id.slice(0, 32), id.slice(0, 32), id)
-  }
-  database.exec('commit')
+  manyRecords(data, { corporationId: 'other', count: ROWS })
   return data
 }
