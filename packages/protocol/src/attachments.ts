@@ -1,7 +1,5 @@
 import Type from 'typebox'
-
-/** The longest `expiration`, in seconds: with it added to today the result is still a date that ECMAScript can hold. */
-export const MAX_EXPIRATION_SECONDS = 8_600_000_000_000
+import { MAX_EXPIRATION_SECONDS } from './limits.ts'
 
 /** One element of the array that `downloadurls` takes. `expiration` is in seconds from now, without an upper limit in practice. */
 export const DownloadRequest = Type.Object({

@@ -1,8 +1,9 @@
 import Type from 'typebox'
+import { MAX_CREDENTIAL_LENGTH } from './limits.ts'
 
 export const GetAccessTokenRequest = Type.Object({
-  appKey: Type.String({ minLength: 1, maxLength: 256 }),
-  appSecurity: Type.String({ minLength: 1, maxLength: 256 }),
+  appKey: Type.String({ minLength: 1, maxLength: MAX_CREDENTIAL_LENGTH }),
+  appSecurity: Type.String({ minLength: 1, maxLength: MAX_CREDENTIAL_LENGTH }),
 })
 export type GetAccessTokenRequest = Type.Static<typeof GetAccessTokenRequest>
 

@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { MAX_LOGS } from './limits.ts'
 
 // Without a schema of its own for the fields: a check of each would cost more than everything else that is done with a form.
 const AnyObject = Type.Unsafe<Record<string, unknown>>(Type.Object({}))
@@ -10,9 +11,6 @@ export const AttachmentTriple = Type.Object({
   fileName: Type.Optional(Type.String()),
 })
 export type AttachmentTriple = Type.Static<typeof AttachmentTriple>
-
-/** How many approvals and comments a document has at most. */
-export const MAX_LOGS = 1000
 
 /**
  * What create and update take. `form` is kept as it was spelt. `logs` and `receipts` are Attaché's own: approvals and
@@ -48,9 +46,6 @@ export type SavedDocument = Type.Static<typeof SavedDocument>
 /** The answer of `flowDetails` and `flowDetails/byCode`. */
 export const FoundDocument = Type.Object({ value: DocumentValue })
 export type FoundDocument = Type.Static<typeof FoundDocument>
-
-/** How many documents `flowDetails/attachment` takes at once. */
-export const MAX_LISTED_DOCUMENTS = 100
 
 export const DocumentAttachmentsRequest = Type.Object({ flowIds: Type.Array(Type.String()) })
 export type DocumentAttachmentsRequest = Type.Static<typeof DocumentAttachmentsRequest>

@@ -1,6 +1,5 @@
-import { type AccessTokenValue, GetAccessTokenRequest, PATHS } from '@attache/protocol'
+import { type AccessTokenValue, isGetAccessTokenRequest, PATHS } from '@attache/protocol'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Compile } from 'typebox/compile'
 import type { IssuedToken, Origin } from '../attachments/access-tokens.ts'
 import { Failure } from '../errors.ts'
 
@@ -19,11 +18,9 @@ const MOST_DAYS = 365
 
 /** Tokens, and where the service is: what a caller asks before it has a token. */
 export function accessTokenRoutes(app: FastifyInstance, { tokens, publicUrl }: AccessTokenDeps): void {
-  const credentials = Compile(GetAccessTokenRequest)
-
   app.post(PATHS.getAccessToken, async (request) => {
     const { body } = request
-    if (!credentials.Check(body)) throw new Failure('InvalidSecret')
+    if (!isGetAccessTokenRequest(body)) throw new Failure('InvalidSecret')
     request.trail.claimedAppKey = body.appKey
     return answerOf(await tokens.issue(body.appKey, body.appSecurity, originOf(request)))
   })

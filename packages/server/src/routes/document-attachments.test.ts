@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { DocumentAttachments, PATHS } from '@attache/protocol'
+import { PATHS } from '@attache/protocol'
+import { DocumentAttachments } from '@attache/protocol/schemas'
 import Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import { createApp } from '../commands/app.ts'

@@ -1,6 +1,5 @@
-import { type DocumentAttachments, DocumentAttachmentsRequest, MAX_LISTED_DOCUMENTS, PATHS } from '@attache/protocol'
+import { type DocumentAttachments, isDocumentAttachmentsRequest, MAX_LISTED_DOCUMENTS, PATHS } from '@attache/protocol'
 import type { FastifyInstance } from 'fastify'
-import { Compile } from 'typebox/compile'
 import type { Caller } from '../attachments/access-tokens.ts'
 import { Failure } from '../errors.ts'
 import { auditedCaller } from './audit-trail.ts'
@@ -11,13 +10,11 @@ export interface DocumentAttachmentsDeps {
 
 /** The attachments of many documents, each with a link. */
 export function documentAttachmentsRoute(app: FastifyInstance, { attachmentsOf }: DocumentAttachmentsDeps): void {
-  const isRequest = Compile(DocumentAttachmentsRequest)
-
   app.post(PATHS.documentAttachments, async (request) => {
     const { body } = request
     if (typeof body !== 'object' || body === null || Array.isArray(body))
       throw new Failure('InvalidJson', { details: [{ path: '', message: '请求体必须为对象' }] })
-    if (!isRequest.Check(body)) {
+    if (!isDocumentAttachmentsRequest(body)) {
       const details = [{ path: 'flowIds', message: '必须为字符串的数组' }]
       throw new Failure('InvalidItems', { message: 'flowIds必须为字符串的数组', details })
     }

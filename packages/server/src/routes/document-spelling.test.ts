@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { DocumentRequest, PATHS } from '@attache/protocol'
+import { PATHS } from '@attache/protocol'
+import { DocumentRequest } from '@attache/protocol/schemas'
 import fc from 'fast-check'
 import { Compile } from 'typebox/compile'
 import { type TestService, testService } from '../service.fixture.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { FoundDocument, PATHS, SavedDocument } from '@attache/protocol'
+import { PATHS } from '@attache/protocol'
+import { FoundDocument, SavedDocument } from '@attache/protocol/schemas'
 import type { Response } from 'light-my-request'
 import { Compile } from 'typebox/compile'
 import { documents as documentsRoom } from '../attachments/documents.ts'

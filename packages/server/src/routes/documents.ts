@@ -1,6 +1,5 @@
-import { DocumentRequest, MAX_LOGS, PATHS } from '@attache/protocol'
+import { type DocumentRequest, isDocumentRequest, MAX_LOGS, PATHS, wrongDocumentFields } from '@attache/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Compile } from 'typebox/compile'
 import type { Caller } from '../attachments/access-tokens.ts'
 import type { NewDocumentOptions, UpdateOptions } from '../attachments/documents.ts'
 import { Failure } from '../errors.ts'
@@ -28,7 +27,6 @@ export const DOCUMENT_BODY_LIMIT = 2 * 1024 * 1024
 /** Documents as callers save and read them. Their forms are written into the answers as they are stored, never through objects. */
 export function documentRoutes(app: FastifyInstance, { documents }: DocumentsDeps): void {
   keepJsonText(app)
-  const isRequest = Compile(DocumentRequest)
   const options = { bodyLimit: DOCUMENT_BODY_LIMIT }
 
   app.post<Saving>(PATHS.createDocument, options, async (request, reply) => {
@@ -57,9 +55,9 @@ export function documentRoutes(app: FastifyInstance, { documents }: DocumentsDep
     if (text === undefined || typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw new Failure('InvalidJson', { details: [{ path: '', message: '请求体必须为对象' }] })
     }
-    if (isRequest.Check(value)) return { text, value }
-    const fields = new Set([...isRequest.Errors(value)].map(({ instancePath }) => instancePath.split('/')[1] ?? 'form'))
-    const details = [...fields].map((path) => ({ path, message: WANTED[path] ?? '不正确' }))
+    if (isDocumentRequest(value)) return { text, value }
+    const wrong = wrongDocumentFields({ ...value })
+    const details = wrong.map((path) => ({ path, message: WANTED[path] ?? '不正确' }))
     throw new Failure('InvalidItems', { message: `${details[0]?.path}${details[0]?.message}`, details })
   }
 }

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type DownloadRequest, DownloadRequests, PATHS } from '@attache/protocol'
-import { Compile } from 'typebox/compile'
+import { type DownloadRequest, isDownloadRequests, PATHS } from '@attache/protocol'
 import type { Caller } from '../attachments/access-tokens.ts'
 import { Failure } from '../errors.ts'
 
@@ -17,8 +16,6 @@ export const MOST_PLAIN_BYTES = 32 * 1024
 
 /** Trades ids for links from memory. */
 export function plainLinks({ tokens, attachments, quotas }: PlainLinksDeps) {
-  const requests = Compile(DownloadRequests)
-
   function callerOf(url: string): Caller | undefined {
     if (!url.startsWith(START)) return undefined
     const token = url.slice(START.length)
@@ -28,7 +25,7 @@ export function plainLinks({ tokens, attachments, quotas }: PlainLinksDeps) {
   /** `undefined` where the body asks for anything that isn't known, or is to be refused: nothing has been done then. */
   function linksFor(body: Buffer, caller: Caller): { text: string; asked: readonly DownloadRequest[] } | undefined {
     const asked = parsed(body)
-    if (!requests.Check(asked) || !asked.every(hasNothingElse)) return undefined
+    if (!isDownloadRequests(asked) || !asked.every(hasNothingElse)) return undefined
     try {
       const text = attachments.knownLinks(asked, caller)
       if (text === undefined) return undefined
