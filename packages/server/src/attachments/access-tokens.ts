@@ -1,5 +1,5 @@
 import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
+import { boundedCache } from '../bounded-cache.ts'
 import { Failure } from '../errors.ts'
 import type { AppRecords, TokenRecord, TokenRecords } from '../records/record-store.ts'
 
@@ -58,10 +58,10 @@ const SLICE_MS = 10
 /** Tokens are 192 bits from the CSPRNG, kept as SHA-256; secrets are 256 bits, kept as HMAC-SHA256. */
 export function accessTokens(options: AccessTokensOptions) {
   const { records, now } = options
-  const known = new LRUCache<string, TokenRecord>({ max: KNOWN_TOKENS })
+  const known = boundedCache<TokenRecord>(KNOWN_TOKENS)
   // Raised when something is forgotten: what was read before then is not kept.
   let forgotten = 0
-  const offences = new LRUCache<string, { count: number; until: number }>({ max: KNOWN_OFFENDERS })
+  const offences = boundedCache<{ count: number; until: number }>(KNOWN_OFFENDERS)
 
   async function issue(appKey: string, appSecurity: string, origin: Origin): Promise<IssuedToken> {
     const app = await records.apps.find(appKey)

@@ -1,6 +1,6 @@
 import type { DownloadLink, DownloadRequest } from '@attache/protocol'
-import { LRUCache } from 'lru-cache'
 import type { BlobStore } from '../blobs/blob-store.ts'
+import { boundedCache } from '../bounded-cache.ts'
 import { Failure } from '../errors.ts'
 import type { AttachmentRecord, AttachmentRecords } from '../records/record-store.ts'
 import type { Caller } from './access-tokens.ts'
@@ -45,7 +45,7 @@ const LINKS_AT_A_TIME = 500
 
 export function attachments(options: AttachmentsOptions) {
   const { records, blobs, now } = options
-  const known = new LRUCache<string, AttachmentRecord>({ max: KNOWN_RECORDS })
+  const known = boundedCache<AttachmentRecord>(KNOWN_RECORDS)
   // Raised when a record is forgotten: what was read before then is not kept.
   let forgotten = 0
   const sign = linkSigner(options)

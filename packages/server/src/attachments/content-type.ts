@@ -1,5 +1,3 @@
-import { fileTypeFromBuffer } from 'file-type'
-
 const UNKNOWN = 'application/octet-stream'
 
 /** Types that no byte pattern tells, or only as the container that they are in. */
@@ -22,6 +20,8 @@ const CONTAINERS = new Set(['application/zip', 'application/x-cfb', 'application
 
 /** The type by the bytes; by the name only where bytes can't tell. A name never makes an image, a page or a script of what is none. */
 export async function contentTypeOf(head: Uint8Array, fileName: string): Promise<string> {
+  // Loaded by the first upload: the patterns are as many modules as half of the service.
+  const { fileTypeFromBuffer } = await import('file-type')
   const sniffed = await fileTypeFromBuffer(head)
   if (sniffed !== undefined && !CONTAINERS.has(sniffed.mime)) return sniffed.mime
   const extension = fileName.slice(fileName.lastIndexOf('.') + 1).toLowerCase()

@@ -1,5 +1,5 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
+import { boundedCache } from '../bounded-cache.ts'
 import {
   type LinkCredential,
   type LinkKey,
@@ -49,9 +49,9 @@ const KNOWN_CORPORATIONS = 10_000
 export async function linkCredentials(options: LinkCredentialsOptions): Promise<LinkCredentials> {
   const { records, now } = options
   const permanent = options.permanent && signerFor(options.permanent)
-  const epochs = new LRUCache<string, number>({ max: KNOWN_CORPORATIONS })
-  const opened = new LRUCache<string, SessionSigner>({ max: KNOWN_CORPORATIONS })
-  const signers = new LRUCache<string, SessionSigner>({ max: KNOWN_CORPORATIONS })
+  const epochs = boundedCache<number>(KNOWN_CORPORATIONS)
+  const opened = boundedCache<SessionSigner>(KNOWN_CORPORATIONS)
+  const signers = boundedCache<SessionSigner>(KNOWN_CORPORATIONS)
   // Raised by each reload: what was read before then is not kept.
   let reloads = 0
   let keys = await loadKeys()

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { boundedCache } from '../bounded-cache.ts'
 import { signV1 } from '../oss/signature.ts'
 import { encodeKey, encodeValue } from '../oss/target.ts'
 import type { Signer } from './link-credentials.ts'
@@ -40,7 +40,7 @@ interface Template {
  */
 export function linkSigner({ bucket, linkUrl }: LinkPlace) {
   const templates = new WeakMap<Signer, Template>()
-  const encoded = new LRUCache<string, string>({ max: 20_000 })
+  const encoded = boundedCache<string>(20_000)
 
   function templateOf(signer: Signer): Template {
     const known = templates.get(signer)

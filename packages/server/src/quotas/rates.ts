@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { boundedCache } from '../bounded-cache.ts'
 
 const MINUTE_MS = 60_000
 const KNOWN = 100_000
@@ -14,7 +14,7 @@ interface Bucket {
  * held to the rate. Kept in this process: behind several nodes each of them lets as many through.
  */
 export function rates(now: () => number) {
-  const buckets = new LRUCache<string, Bucket>({ max: KNOWN })
+  const buckets = boundedCache<Bucket>(KNOWN)
 
   /** Takes `count` out of the bucket, or nothing: then the milliseconds until there will be as many. */
   return (name: string, count: number, perMinute: number): number => {
