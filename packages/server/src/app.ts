@@ -106,8 +106,10 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
   })
   // A development mode looks at every request, and readers that are sent on to the store are sent by the route.
   const open = () => !closing && options.extension === undefined && delivery.redirect === undefined
+  const failed = new WeakMap<IncomingMessage, Error>()
   const plain = {
     tokens,
+    failed,
     attachments,
     contents,
     credentials,
@@ -166,7 +168,7 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
   })
   readJsonStrictly(app)
   opsRoutes(app, { ready, metrics, metricsFor: options.metrics })
-  accessTokenRoutes(app, { tokens, publicUrl })
+  accessTokenRoutes(app, { tokens, publicUrl, failed })
 
   app.register(async (scope) => {
     scope.addHook('onRequest', async (request) => {

@@ -1,7 +1,8 @@
-import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { boundedCache } from '../bounded-cache.ts'
 import { Failure } from '../errors.ts'
-import type { AppRecords, TokenRecord, TokenRecords } from '../records/record-store.ts'
+import type { AppRecord, AppRecords, TokenRecord, TokenRecords } from '../records/record-store.ts'
+import { keyedHash } from './keyed-hash.ts'
 
 /** Who calls: every token is bound to one corporation. */
 export interface Caller {
@@ -47,6 +48,7 @@ export interface AccessTokensOptions {
 export type AccessTokens = ReturnType<typeof accessTokens>
 
 const KNOWN_TOKENS = 20_000
+const KNOWN_APPS = 10_000
 const KNOWN_OFFENDERS = 100_000
 const MINUTE = 60_000
 const DAY = 86_400_000
@@ -59,17 +61,44 @@ const SLICE_MS = 10
 export function accessTokens(options: AccessTokensOptions) {
   const { records, now } = options
   const known = boundedCache<TokenRecord>(KNOWN_TOKENS)
+  const apps = boundedCache<AppRecord>(KNOWN_APPS)
+  const keyed = keyedHash(options.pepper)
   // Raised when something is forgotten: what was read before then is not kept.
   let forgotten = 0
   const offences = boundedCache<{ count: number; until: number }>(KNOWN_OFFENDERS)
 
   async function issue(appKey: string, appSecurity: string, origin: Origin): Promise<IssuedToken> {
-    const app = await records.apps.find(appKey)
-    const right = sameText(secretHash(options.pepper, appSecurity), app?.secretHash ?? NO_HASH)
-    const usable = app !== undefined && app.disabledAt === null && (!app.demo || (options.demoAllowed && origin.local))
-    if (!right || !usable) throw refused(`${appKey}\0${origin.address}`)
-    const { token, issued } = newPair(app, now() + options.lifeMilliseconds)
+    const secret = keyed(appSecurity)
+    const known = apps.get(appKey)
+    // Looked up for every wrong secret, so that the time tells nobody which apps there are.
+    const app = isRight(secret, known) ? known : await loadApp(appKey)
+    if (!isRight(secret, app) || !isUsable(app, origin)) throw refused(`${appKey}\0${origin.address}`)
     options.countRequest(app.corporationId)
+    return issueTo(app)
+  }
+
+  /** The same for an app that asked lately; `undefined` where there is anything to refuse, and nothing has been done then. */
+  function issueAtOnce(appKey: string, appSecurity: string, origin: Origin): Promise<IssuedToken> | undefined {
+    const secret = keyed(appSecurity)
+    const app = apps.get(appKey)
+    if (!isRight(secret, app) || !isUsable(app, origin)) return undefined
+    options.countRequest(app.corporationId)
+    return issueTo(app)
+  }
+
+  async function loadApp(appKey: string): Promise<AppRecord | undefined> {
+    const before = forgotten
+    const app = await records.apps.find(appKey)
+    if (app?.disabledAt === null && before === forgotten) apps.set(appKey, app)
+    return app
+  }
+
+  function isUsable(app: AppRecord, origin: Origin): boolean {
+    return app.disabledAt === null && (!app.demo || (options.demoAllowed && origin.local))
+  }
+
+  async function issueTo(app: AppRecord): Promise<IssuedToken> {
+    const { token, issued } = newPair(app, now() + options.lifeMilliseconds)
     try {
       await records.tokens.add(token)
     } catch (error) {
@@ -112,6 +141,7 @@ export function accessTokens(options: AccessTokensOptions) {
 
   return {
     issue,
+    issueAtOnce,
 
     async authenticate(accessToken: string | undefined): Promise<Caller> {
       const token = accessToken ? await find(accessToken) : undefined
@@ -156,13 +186,14 @@ export function accessTokens(options: AccessTokensOptions) {
     forgetAll(): void {
       forgotten++
       known.clear()
+      apps.clear()
     },
   }
 }
 
 /** As appSecurity is kept: it has 256 bits of chance, so one keyed hash is as good as a slow one. */
 export function secretHash(pepper: Buffer, secret: string): string {
-  return createHmac('sha256', pepper).update(secret).digest('base64url')
+  return keyedHash(pepper)(secret)
 }
 
 /** Then a token lives in this process alone. */
@@ -172,14 +203,22 @@ function isReadOnly(error: unknown): boolean {
 
 const NO_HASH = '-'.repeat(43)
 
+function isRight(hashed: string, app: AppRecord | undefined): app is AppRecord {
+  return sameText(hashed, app?.secretHash ?? NO_HASH) && app !== undefined
+}
+
 function sameText(a: string, b: string): boolean {
   const [left, right] = [Buffer.from(a), Buffer.from(b)]
   return left.length === right.length && timingSafeEqual(left, right)
 }
 
+const TOKEN_BYTES = 24
+
 function newPair(owner: { appKey: string; corporationId: string }, expiresAt: number) {
   const { appKey, corporationId } = owner
-  const [accessToken, refreshToken] = [randomBytes(24).toString('base64url'), randomBytes(24).toString('base64url')]
+  const random = randomBytes(2 * TOKEN_BYTES)
+  const accessToken = random.toString('base64url', 0, TOKEN_BYTES)
+  const refreshToken = random.toString('base64url', TOKEN_BYTES)
   const issued: IssuedToken = { accessToken, refreshToken, expiresAt, corporationId }
   const hashes = {
     tokenHash: hash('sha256', accessToken, 'base64url'),

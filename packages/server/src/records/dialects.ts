@@ -153,23 +153,31 @@ function openSqlite(file: string, durability: SqliteOptions['durability']): Data
 
 // node:sqlite in the shape that Kysely expects. Statements are kept: Kysely asks for each one anew.
 function inKyselysShape(database: DatabaseSync) {
-  const kept = new Map<string, StatementSync>()
+  const kept = new Map<string, ReturnType<typeof shapeOf>>()
   return {
     close: () => database.close(),
     prepare(text: string) {
       // A disk that fails ends the transaction by itself; a second rollback would hide what happened.
       if (text === 'rollback' && !database.isTransaction) return NOTHING_TO_DO
-      const statement = kept.get(text) ?? database.prepare(text)
-      if (kept.size < 200) kept.set(text, statement)
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters: readonly unknown[]) => statement.all(...(parameters as SqlValue[])),
-        run: (parameters: readonly unknown[]) => statement.run(...(parameters as SqlValue[])),
-        iterate: (parameters: readonly unknown[]) => statement.iterate(...(parameters as SqlValue[])),
-      }
+      const known = kept.get(text)
+      if (known) return known
+      const statement = shapeOf(database.prepare(text))
+      if (kept.size < MOST_STATEMENTS) kept.set(text, statement)
+      return statement
     },
   }
 }
+
+function shapeOf(statement: StatementSync) {
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters: readonly unknown[]) => statement.all(...(parameters as SqlValue[])),
+    run: (parameters: readonly unknown[]) => statement.run(...(parameters as SqlValue[])),
+    iterate: (parameters: readonly unknown[]) => statement.iterate(...(parameters as SqlValue[])),
+  }
+}
+
+const MOST_STATEMENTS = 200
 
 const NOTHING_TO_DO = {
   reader: false,

@@ -3,6 +3,7 @@ import { changes, inTurn, note } from './changes.ts'
 import type { Listener, RecordDialect } from './dialects.ts'
 import { groupCommit } from './group-commit.ts'
 import { bringUpToDate } from './migrate.ts'
+import { prepared } from './prepared.ts'
 import type { AppRecords, LinkRecords, RecordStore, TokenRecords } from './record-store.ts'
 import { resolved } from './resolved.ts'
 import { attachments } from './sql-attachments.ts'
@@ -117,25 +118,30 @@ function apps({ db, dialect, write }: Parts): AppRecords {
 }
 
 function tokens({ db, dialect, write, writeOne }: Parts): TokenRecords {
+  const insert = prepared(
+    db
+      .insertInto('accessTokens')
+      .values({ tokenHash: '', refreshHash: '', appKey: '', corporationId: '', expiresAt: 0 })
+      .onConflict((conflict) => conflict.column('tokenHash').doNothing()),
+  )
+  const select = prepared(
+    db
+      .selectFrom('accessTokens')
+      .innerJoin('apps', 'apps.appKey', 'accessTokens.appKey')
+      .selectAll('accessTokens')
+      .where('tokenHash', '=', '')
+      .where('apps.disabledAt', 'is', null),
+  )
   return {
-    add(token) {
-      const insert = (database: Kysely<Tables>) =>
-        database
-          .insertInto('accessTokens')
-          .values(token)
-          .onConflict((conflict) => conflict.column('tokenHash').doNothing())
-          .execute()
-      const add = () => writeOne(insert)
+    add({ tokenHash, refreshHash, appKey, corporationId, expiresAt }) {
+      const values = [tokenHash, refreshHash, appKey, corporationId, expiresAt]
+      const add = () => writeOne((database) => insert(database, values))
       return dialect.losesAnswers ? resolved(add) : add()
     },
-    find: (tokenHash) =>
-      db
-        .selectFrom('accessTokens')
-        .innerJoin('apps', 'apps.appKey', 'accessTokens.appKey')
-        .selectAll('accessTokens')
-        .where('tokenHash', '=', tokenHash)
-        .where('apps.disabledAt', 'is', null)
-        .executeTakeFirst(),
+    async find(tokenHash) {
+      const { rows } = await select(db, [tokenHash])
+      return rows[0]
+    },
     async replace({ tokenHash, refreshHash, at }, next) {
       let replaced = false
       await write(async (transaction) => {

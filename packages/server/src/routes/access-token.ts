@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { type AccessTokenValue, isGetAccessTokenRequest, PATHS } from '@attache/protocol'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { IssuedToken, Origin } from '../attachments/access-tokens.ts'
@@ -9,6 +10,8 @@ export interface AccessTokenDeps {
     refresh(accessToken: string, refreshToken: string, lifeDays: number): Promise<IssuedToken>
   }
   publicUrl(): string
+  /** Why the token could not be issued that was tried before the frame began. */
+  failed: Pick<WeakMap<IncomingMessage, Error>, 'get'>
 }
 
 type Query = Record<string, string | undefined>
@@ -17,11 +20,13 @@ const REFRESHED_DAYS = 32
 const MOST_DAYS = 365
 
 /** Tokens, and where the service is: what a caller asks before it has a token. */
-export function accessTokenRoutes(app: FastifyInstance, { tokens, publicUrl }: AccessTokenDeps): void {
+export function accessTokenRoutes(app: FastifyInstance, { tokens, publicUrl, failed }: AccessTokenDeps): void {
   app.post(PATHS.getAccessToken, async (request) => {
     const { body } = request
     if (!isGetAccessTokenRequest(body)) throw new Failure('InvalidSecret')
     request.trail.claimedAppKey = body.appKey
+    const failure = failed.get(request.raw)
+    if (failure) throw failure
     return answerOf(await tokens.issue(body.appKey, body.appSecurity, originOf(request)))
   })
 
@@ -43,7 +48,7 @@ export function accessTokenRoutes(app: FastifyInstance, { tokens, publicUrl }: A
   }
 }
 
-function answerOf({ accessToken, refreshToken, expiresAt, corporationId }: IssuedToken): AccessTokenValue {
+export function answerOf({ accessToken, refreshToken, expiresAt, corporationId }: IssuedToken): AccessTokenValue {
   return { value: { accessToken, refreshToken, expireTime: expiresAt, corporationId } }
 }
 

@@ -62,7 +62,7 @@ function hasNothingElse(request: DownloadRequest): boolean {
   return Object.keys(request).length === 3
 }
 
-function parsed(body: Buffer): unknown {
+export function parsed(body: Buffer): unknown {
   const text = body.toString()
   try {
     return JSON.parse(text)

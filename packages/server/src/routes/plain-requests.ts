@@ -3,13 +3,17 @@ import { type DownloadRequest, PATHS } from '@attache/protocol'
 import type { Caller } from '../attachments/access-tokens.ts'
 import { OBJECT_PATH } from './object-path.ts'
 import { type PlainGetDeps, type PlainUse, plainGet } from './plain-get.ts'
-import { MOST_PLAIN_BYTES, type PlainLinksDeps, plainLinks, sendLinks, whenComplete } from './plain-links.ts'
+import { MOST_PLAIN_BYTES, type PlainLinksDeps, parsed, plainLinks, sendLinks, whenComplete } from './plain-links.ts'
+import { type PlainTokensDeps, plainTokens, sendToken } from './plain-tokens.ts'
 
 export interface PlainRequestsDeps
   extends Omit<PlainGetDeps, 'attachments' | 'quotas'>,
-    Omit<PlainLinksDeps, 'attachments' | 'quotas'> {
+    Omit<PlainLinksDeps, 'attachments' | 'quotas' | 'tokens'> {
+  tokens: PlainLinksDeps['tokens'] & PlainTokensDeps['tokens']
   attachments: PlainGetDeps['attachments'] & PlainLinksDeps['attachments']
   quotas: PlainGetDeps['quotas'] & PlainLinksDeps['quotas']
+  /** Where the route finds why a token could not be issued. */
+  failed: Pick<WeakMap<IncomingMessage, Error>, 'set'>
   newId(): string
   /** Whether this is a time to take requests in this way at all. */
   open(): boolean
@@ -34,13 +38,14 @@ export interface Answered {
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /**
- * The two requests that nearly all traffic consists of, each in its plainest form and about what is in memory, answered
+ * The requests that nearly all traffic consists of, each in its plainest form and about what is in memory, answered
  * before the frame has begun. They answer 200 or stand aside: what is in any way particular, unknown or to be refused goes
  * to `otherwise` untouched, and the routes alone decide about it. A test holds their answers to those of the routes.
  */
 export function plainRequests(deps: PlainRequestsDeps, otherwise: Handler): Handler {
   const get = plainGet(deps)
   const { callerOf, linksFor } = plainLinks(deps)
+  const begin = plainTokens(deps)
 
   function answered(told: Omit<Answered, 'endedAt'>): void {
     told.response.once('close', () => deps.ended({ ...told, endedAt: performance.now() }))
@@ -76,8 +81,41 @@ export function plainRequests(deps: PlainRequestsDeps, otherwise: Handler): Hand
     return true
   }
 
+  function takeToken(request: IncomingMessage, response: ServerResponse): boolean {
+    const startedAt = performance.now()
+    const length = Number(request.headers['content-length'])
+    if (!(length > 0 && length <= MOST_PLAIN_BYTES)) return false
+    whenComplete(request, length, () => {
+      const body: Buffer = request.read()
+      // Put back before it would have ended: the route may still have to read it.
+      request.unshift(body)
+      const issuing = begin(parsed(body), request)
+      if (issuing === undefined) {
+        otherwise(request, response)
+        return
+      }
+      issuing.then(
+        (issued) => {
+          request.read()
+          const id = deps.newId()
+          sendToken(response, issued, { id, last: !deps.open() })
+          answered({ id, request, response, route: PATHS.getAccessToken, startedAt, bytesBefore: 0 })
+        },
+        (error: Error) => {
+          deps.failed.set(request, error)
+          otherwise(request, response)
+        },
+      )
+    })
+    return true
+  }
+
+  function takePost(request: IncomingMessage, response: ServerResponse): boolean {
+    return request.url === PATHS.getAccessToken ? takeToken(request, response) : takeLinks(request, response)
+  }
+
   return (request, response) => {
-    const take = request.method === 'GET' ? takeGet : request.method === 'POST' ? takeLinks : undefined
+    const take = request.method === 'GET' ? takeGet : request.method === 'POST' ? takePost : undefined
     const taken = take !== undefined && deps.open() && isPlain(request) && take(request, response)
     if (!taken) otherwise(request, response)
   }
