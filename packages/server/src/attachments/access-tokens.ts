@@ -1,8 +1,9 @@
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { boundedCache } from '../bounded-cache.ts'
 import { Failure } from '../errors.ts'
 import type { AppRecord, AppRecords, TokenRecord, TokenRecords } from '../records/record-store.ts'
 import { keyedHash } from './keyed-hash.ts'
+import { randomTexts } from './random-texts.ts'
 
 /** Who calls: every token is bound to one corporation. */
 export interface Caller {
@@ -52,6 +53,7 @@ const KNOWN_APPS = 10_000
 const KNOWN_OFFENDERS = 100_000
 const MINUTE = 60_000
 const DAY = 86_400_000
+const TOKEN_BYTES = 24
 // Expired tokens lie all over the index: one slice writes as many pages as it has tokens.
 const LEAST_SLICE = 20
 const MOST_SLICE = 1000
@@ -62,6 +64,7 @@ export function accessTokens(options: AccessTokensOptions) {
   const { records, now } = options
   const known = boundedCache<TokenRecord>(KNOWN_TOKENS)
   const apps = boundedCache<AppRecord>(KNOWN_APPS)
+  const texts = randomTexts(TOKEN_BYTES)
   const keyed = keyedHash(options.pepper)
   // Raised when something is forgotten: what was read before then is not kept.
   let forgotten = 0
@@ -98,7 +101,7 @@ export function accessTokens(options: AccessTokensOptions) {
   }
 
   async function issueTo(app: AppRecord): Promise<IssuedToken> {
-    const { token, issued } = newPair(app, now() + options.lifeMilliseconds)
+    const { token, issued } = newPair(app, { expiresAt: now() + options.lifeMilliseconds, texts })
     try {
       await records.tokens.add(token)
     } catch (error) {
@@ -160,7 +163,7 @@ export function accessTokens(options: AccessTokensOptions) {
       const token = await find(accessToken)
       const refreshHash = hash('sha256', refreshToken, 'base64url')
       if (token === undefined || !sameText(refreshHash, token.refreshHash)) throw new Failure('Unauthorized')
-      const next = newPair(token, now() + lifeDays * DAY)
+      const next = newPair(token, { expiresAt: now() + lifeDays * DAY, texts })
       const replaced = await records.tokens.replace({ tokenHash: token.tokenHash, refreshHash, at: now() }, next.token)
       forget(token.tokenHash)
       if (!replaced) throw new Failure('Unauthorized')
@@ -212,13 +215,11 @@ function sameText(a: string, b: string): boolean {
   return left.length === right.length && timingSafeEqual(left, right)
 }
 
-const TOKEN_BYTES = 24
+type TokenOwner = Pick<TokenRecord, 'appKey' | 'corporationId'>
 
-function newPair(owner: { appKey: string; corporationId: string }, expiresAt: number) {
+function newPair(owner: TokenOwner, { expiresAt, texts }: { expiresAt: number; texts(): string }) {
   const { appKey, corporationId } = owner
-  const random = randomBytes(2 * TOKEN_BYTES)
-  const accessToken = random.toString('base64url', 0, TOKEN_BYTES)
-  const refreshToken = random.toString('base64url', TOKEN_BYTES)
+  const [accessToken, refreshToken] = [texts(), texts()]
   const issued: IssuedToken = { accessToken, refreshToken, expiresAt, corporationId }
   const hashes = {
     tokenHash: hash('sha256', accessToken, 'base64url'),

@@ -28,8 +28,10 @@ export function plainTokens({ tokens }: PlainTokensDeps) {
 
 /** `last` where the service has begun to close meanwhile. */
 export function sendToken(response: ServerResponse, issued: IssuedToken, { id, last }: { id: string; last: boolean }) {
-  const body = Buffer.from(JSON.stringify(answerOf(issued)))
+  const text = JSON.stringify(answerOf(issued))
   const type = 'application/json; charset=utf-8'
   const head = ['x-request-id', id, 'cache-control', 'no-store', 'content-type', type, 'content-length']
-  response.writeHead(200, [...head, String(body.length), ...(last ? ['connection', 'close'] : [])]).end(body)
+  response
+    .writeHead(200, [...head, String(Buffer.byteLength(text)), ...(last ? ['connection', 'close'] : [])])
+    .end(text)
 }
