@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import type { FaultProxy } from '../packages/client/src/fault-proxy.fixture.ts'
 import { readManifest } from '../packages/client/src/manifest.ts'
+import { SMALL_BYTES } from '../packages/client/src/small-files.ts'
 import { cli, rowsOfType, startCli } from './cli.ts'
 import { behindProxy, documentOf } from './cli-stage.ts'
 import { run } from './programs.ts'
@@ -22,10 +23,10 @@ const stage = await behindProxy()
 const { proxy, env, home } = stage
 after(() => stage[Symbol.asyncDispose]())
 
-// Of 1 to 40 kB, some of the same name.
+// Of 1 to 40 kB and some of 150, some of the same name.
 const files = Array.from({ length: FILES }, (_, index) => ({
   name: `发票 ${index % 900}.bin`,
-  bytes: randomBytes(1000 + (index % 40) * 1000),
+  bytes: randomBytes(index % 25 === 0 ? 150_000 : 1000 + (index % 40) * 1000),
 }))
 const { code, hashes, refs } = await documentOf(stage.attache, files)
 const sizes = new Map(refs.map((ref, index) => [ref.slice(ref.indexOf(':') + 1), files[index]?.bytes.length]))
@@ -144,7 +145,8 @@ async function onDisk(): Promise<OnDisk> {
   for (const { key, path } of (await readManifest(directory)).values()) {
     const [named, part] = await Promise.all([sizeOf(join(directory, path)), sizeOf(join(directory, `${path}.part`))])
     if (named !== undefined || part === sizes.get(key)) whole.add(key)
-    else if (part) begun.add(key)
+    // A smaller one is written in one call, whole, and never gone on with.
+    else if (part && (sizes.get(key) ?? 0) > SMALL_BYTES) begun.add(key)
   }
   return { whole, begun }
 }

@@ -8,10 +8,14 @@ import { bill } from './documents.fixture.ts'
 import { readManifest } from './node.ts'
 import { run } from './package.fixture.ts'
 
+// Above it an attachment goes through a part and a note beside it, below it through memory.
+const LARGE = 100_000
+const SMALL = 20_000
+
 describe('an archive whose process dies between the name of a file and its line in the manifest', () => {
   it('asks for none of that file again, and leaves no note of it', async () => {
     await using on = await stage()
-    const { code, contents } = await bill(on)
+    const { code, contents } = await bill(on, LARGE)
     await dies(on, code, 'before')
     const [name = '', note, ...others] = (await readdir(join(on.directory, code))).sort()
     assert.deepEqual([note, others], [`${name}.part.json`, []])
@@ -28,51 +32,90 @@ describe('an archive whose process dies between the name of a file and its line 
     await allRight(on, files, contents)
   })
 
-  it('fetches that file again when it is no longer what came', async () => {
-    await using on = await stage()
-    const { code, contents } = await bill(on)
-    await dies(on, code, 'before')
-    const [name = ''] = (await readdir(join(on.directory, code))).sort()
-    const bytes = await readFile(join(on.directory, code, name))
-    bytes.writeUInt8(bytes.readUInt8(0) ^ 1, 0)
-    await writeFile(join(on.directory, code, name), bytes)
-    await allRight(on, await archived(on, code), contents)
-    assert.equal(on.proxy.count(BYTES), 7)
-  })
+  for (const when of ['unnamed', 'before', 'after'] as const)
+    it(`asks for no small file again that was written (${when})`, async () => {
+      await using on = await stage()
+      const { code, contents } = await bill(on, SMALL)
+      await dies(on, code, when)
+      const there = await onDisk(on, code)
+      assert.notEqual(there.length, 0)
+      assert.equal(there.every(isPart), when === 'unnamed')
+      const planned = await archived(on, code, { dryRun: true })
+      assert.equal(planned.filter(({ status }) => status === 'kept').length, there.length)
+      assert.deepEqual(await onDisk(on, code), there)
+      const asked = on.proxy.count(BYTES)
+      const files = await archived(on, code)
+      assert.equal(on.proxy.count(BYTES) - asked, 6 - there.length)
+      assert.equal((await onDisk(on, code)).length, 6)
+      await allRight(on, files, contents)
+    })
 
-  it('fetches that file again when the server told no digest of it', async () => {
-    await using on = await stage()
-    const { code, contents } = await bill(on)
-    on.proxy.next(BYTES, { withoutHeaders: ['x-oss-hash-crc64ecma', 'content-md5', 'x-oss-object-type'] })
-    await dies(on, code, 'before')
-    await allRight(on, await archived(on, code), contents)
-    assert.equal(on.proxy.count(BYTES), 7)
-  })
+  for (const size of [SMALL, LARGE])
+    it(`fetches that file of ${size} bytes again when it is no longer what came`, async () => {
+      await using on = await stage()
+      const { code, contents } = await bill(on, size)
+      await dies(on, code, 'before')
+      const name = (await onDisk(on, code)).find((one) => !isPart(one)) ?? ''
+      const bytes = await readFile(join(on.directory, code, name))
+      bytes.writeUInt8(bytes.readUInt8(0) ^ 1, 0)
+      await writeFile(join(on.directory, code, name), bytes)
+      const files = await archived(on, code)
+      assert.equal(files.find(({ path }) => path === `${code}/${name}`)?.status, 'saved')
+      await allRight(on, files, contents)
+      assert.equal((await onDisk(on, code)).length, 6)
+    })
+
+  for (const size of [SMALL, LARGE])
+    it(`fetches that file of ${size} bytes again when the server told no digest of it`, async () => {
+      await using on = await stage()
+      const { code, contents } = await bill(on, size)
+      on.proxy.next(BYTES, { withoutHeaders: ['x-oss-hash-crc64ecma', 'content-md5', 'x-oss-object-type'] })
+      await dies(on, code, 'before')
+      const name = (await onDisk(on, code)).find((one) => !isPart(one))
+      const files = await archived(on, code)
+      assert.equal(files.find(({ path }) => path === `${code}/${name}`)?.status, 'saved')
+      await allRight(on, files, contents)
+    })
 })
 
 const NODE_ENTRY = new URL('node.ts', import.meta.url).href
 
-/** An archive in a process that kills itself when it writes that a file was saved: before that is in the manifest, or after. */
-async function dies(on: Stage, code: string, when: 'before' | 'after'): Promise<void> {
+/**
+ * An archive in a process that kills itself before it gives the first small file its name, or when it writes that a file was
+ * saved: before that is in the manifest, or after.
+ */
+async function dies(on: Stage, code: string, when: 'unnamed' | 'before' | 'after'): Promise<void> {
   const { appKey, appSecurity } = on.service.app
   const program = `
-    import { open } from 'node:fs/promises'
+    import fs from 'node:fs'
+    import { syncBuiltinESMExports } from 'node:module'
     import { createClient } from ${JSON.stringify(NODE_ENTRY)}
-    const file = await open(process.execPath)
-    const handles = Object.getPrototypeOf(file)
-    await file.close()
-    const { appendFile } = handles
-    handles.appendFile = async function (text) {
-      const isSaved = String(text).includes('"status":"saved"')
-      if (isSaved && ${when === 'before'}) process.kill(process.pid, 'SIGKILL')
-      await appendFile.call(this, text)
-      if (isSaved) process.kill(process.pid, 'SIGKILL')
+    const die = () => process.kill(process.pid, 'SIGKILL')
+    const { writeSync, renameSync } = fs
+    fs.renameSync = (...paths) => ${when === 'unnamed'} ? die() : renameSync(...paths)
+    fs.writeSync = (file, bytes, ...place) => {
+      const isSaved = Buffer.from(bytes).includes('"status":"saved"')
+      if (isSaved && ${when === 'before'}) die()
+      const written = writeSync(file, bytes, ...place)
+      if (isSaved) die()
+      return written
     }
+    syncBuiltinESMExports()
     const client = createClient(${JSON.stringify({ baseUrl: on.proxy.url, appKey, appSecurity })})
     for await (const _ of client.archive(${JSON.stringify(code)}, ${JSON.stringify(on.directory)}, { concurrency: 1 }));
   `
   const died = run(process.execPath, ['--input-type=module', '-e', program], { timeout: 20_000 })
   await assert.rejects(died, { signal: 'SIGKILL', killed: false })
+}
+
+/** Names of files, and of parts that are whole. */
+async function onDisk(on: Stage, code: string): Promise<string[]> {
+  const names = await readdir(join(on.directory, code))
+  return names.filter((name) => !name.endsWith('.json')).sort()
+}
+
+function isPart(name: string): boolean {
+  return name.endsWith('.part')
 }
 
 async function statuses(on: Stage): Promise<string[]> {

@@ -1,35 +1,31 @@
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, rename } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { isObject } from './answers.ts'
+import type { Arrival } from './arrivals.ts'
 import { type ClientParts, urlIn } from './client.ts'
-import { type ContentFacts, isRight, sameContents, verify } from './contents.ts'
+import { type ContentFacts, verify } from './contents.ts'
 import type { DownloadOptions } from './download.ts'
 import { AttacheError, isIntegrityError } from './errors.ts'
-import { type FileDigests, fileDigests, isCode, readThrough, syncDirectory, writeAll } from './files.ts'
-import { type AttachmentRef, idOf } from './wire.ts'
-
-export interface SavedFile {
-  path: string
-  /** In bytes. */
-  size: number
-  /** Lower-case hex. */
-  sha256: string
-  /** How many bytes of an earlier, broken-off download were used. */
-  resumedFrom: number
-}
-
-/** What lies in `PATH.part`, and what is known of the whole. */
-interface Begun {
-  at: number
-  facts: ContentFacts
-  digests: FileDigests
-}
+import { fileDigests, syncDirectory, writeAll } from './files.ts'
+import { type Begun, begunAt, discard, forgetNote, note, partOf, type SavedFile, tellsContents } from './part-notes.ts'
+import { SMALL_BYTES, type SmallFiles, smallFiles } from './small-files.ts'
+import type { AttachmentRef } from './wire.ts'
 
 export interface FileDownload {
   path: string
   options: DownloadOptions
-  /** Hears of the file when it has its name; what tells of a file that nobody has heard of goes only then. */
+  /** Takes what is small. */
+  small: SmallFiles
+  /** Nothing of an earlier run is at the path. */
+  fresh?: boolean
+  /** Hears of a small file before any of it is written, when what the server told vouches for it. */
+  arrived?: (file: SavedFile) => void
+  /** Hears of a larger file when it has its name; what tells of a file that nobody has heard of goes only then. */
   settled?: (file: SavedFile) => Promise<void>
+}
+
+export interface FetchedFile extends SavedFile {
+  /** Small, and waits to be settled: it is whole and checked, but neither named nor on disk for certain. */
+  unsettled: boolean
 }
 
 interface Job extends FileDownload {
@@ -47,15 +43,33 @@ const busy = new Set<string>()
 export async function downloadFile(
   follow: ClientParts['follow'],
   ref: AttachmentRef,
-  given: FileDownload,
+  given: Omit<FileDownload, 'small'>,
 ): Promise<SavedFile> {
+  const small = smallFiles()
+  try {
+    const { unsettled, ...file } = await fetchFile(follow, ref, { ...given, small })
+    if (unsettled) {
+      await small.settle([file.path])
+      await forgetNote(file.path)
+    }
+    return file
+  } finally {
+    small.close()
+  }
+}
+
+/** The same, where small files are left to the caller to settle, many at a time. */
+export async function fetchFile(
+  follow: ClientParts['follow'],
+  ref: AttachmentRef,
+  given: FileDownload,
+): Promise<FetchedFile> {
   const path = resolve(given.path)
   if (busy.has(path))
     throw new AttacheError(`${path} is being downloaded already`, { kind: 'usage', operation: 'download' })
   busy.add(path)
   try {
-    await mkdir(dirname(path), { recursive: true })
-    const begun = await begunAt(path, ref)
+    const begun = given.fresh ? undefined : await begunAt(path, ref)
     const job = { ...given, follow, ref, path }
     try {
       return await receive(job, begun)
@@ -74,20 +88,81 @@ export async function downloadFile(
   }
 }
 
-async function receive({ follow, ref, path, options, settled }: Job, begun: Begun | undefined): Promise<SavedFile> {
-  let { at: position, facts, digests } = begun ?? { at: 0, facts: {}, digests: fileDigests() }
-  const resumedFrom = { bytes: position }
+async function receive(job: Job, begun: Begun | undefined): Promise<FetchedFile> {
+  const arriving = arrivalsFrom(job, begun)
+  if (begun !== undefined) return throughDisk(job, { begun, arriving })
+  try {
+    const { value: first = undefined } = await arriving.next()
+    if (!first || !isSmall(first.facts)) return await throughDisk(job, { arriving, first })
+    const small = await inMemory(job, { arriving, facts: first.facts })
+    // Contents that grew while they were read are asked for from the beginning.
+    return small ?? (await throughDisk(job, { arriving: arrivalsFrom(job, undefined) }))
+  } finally {
+    await arriving.return()
+  }
+}
+
+function arrivalsFrom({ follow, ref, options }: Job, from: Begun | undefined): AsyncGenerator<Arrival, void> {
+  return follow(ref, { url: urlIn(ref), from: from && { at: from.at, facts: from.facts }, signal: options.signal })
+}
+
+function isSmall({ size = Number.POSITIVE_INFINITY }: ContentFacts): boolean {
+  return size <= SMALL_BYTES
+}
+
+/** Of a small attachment, once its first answer has come; `undefined` when a later answer is of a larger one. */
+async function inMemory(
+  { path, options, small, arrived }: Job,
+  { arriving, facts }: { arriving: AsyncGenerator<Arrival, void>; facts: ContentFacts },
+): Promise<FetchedFile | undefined> {
+  let [chunks, position] = [[] as Uint8Array[], 0]
+  for await (const { facts: told, at, bytes } of arriving) {
+    if (!isSmall(told)) return undefined
+    if (at === 0) {
+      facts = told
+      chunks = []
+      position = 0
+    }
+    if (bytes.length === 0) continue
+    chunks.push(bytes)
+    position += bytes.length
+    options.onProgress?.({ bytes: position, total: facts.size })
+  }
+  const bytes = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)
+  const digests = fileDigests()
+  digests.update(bytes)
+  const { sha256, ...came } = digests.result()
+  verify(came, facts)
+  const file = { path, size: came.size, sha256, resumedFrom: 0 }
+  if (tellsContents(facts)) arrived?.(file)
+  small.write(path, bytes)
+  return { ...file, unsettled: true }
+}
+
+interface Coming {
+  begun?: Begun
+  arriving: AsyncGenerator<Arrival, void>
+  /** Taken from `arriving` already. */
+  first?: Arrival | undefined
+}
+
+async function throughDisk(
+  { ref, path, options, settled }: Job,
+  { begun, arriving, first }: Coming,
+): Promise<FetchedFile> {
+  let { at: position, facts, digests } = begun ?? { at: 0, facts: first?.facts ?? {}, digests: fileDigests() }
+  let resumedFrom = position
+  await mkdir(dirname(path), { recursive: true })
   const file = await open(partOf(path), begun ? 'r+' : 'w')
   try {
+    if (first !== undefined) await note(path, ref, facts)
     const whole = begun !== undefined && position === facts.size
-    const from = begun && { at: position, facts }
-    const arriving = whole ? [] : follow(ref, { url: urlIn(ref), from, signal: options.signal })
-    for await (const arrival of arriving) {
+    for await (const arrival of whole ? [] : arriving) {
       if (arrival.at === 0 && position > 0) {
         await file.truncate(0)
         digests = fileDigests()
         position = 0
-        resumedFrom.bytes = 0
+        resumedFrom = 0
       }
       if (arrival.bytes.length === 0) {
         facts = arrival.facts
@@ -105,72 +180,11 @@ async function receive({ follow, ref, path, options, settled }: Job, begun: Begu
     await file.close()
     await rename(partOf(path), path)
     await syncDirectory(dirname(path))
-    const saved = { path, size: came.size, sha256, resumedFrom: resumedFrom.bytes }
+    const saved = { path, size: came.size, sha256, resumedFrom }
     await settled?.(saved)
     await forgetNote(path)
-    return saved
+    return { ...saved, unsettled: false }
   } finally {
     await file.close().catch(() => {})
   }
-}
-
-/**
- * A file that got its name in a run which ended before anybody heard of it. Known by the length and a digest that the server
- * told when it was fetched; `undefined` when there is none, or nothing tells what it should be.
- */
-export async function unheardFile(ref: AttachmentRef, path: string): Promise<SavedFile | undefined> {
-  const facts = await noted(path, ref)
-  if (facts === undefined || (facts.crc64 === undefined && facts.md5 === undefined)) return undefined
-  const digests = fileDigests()
-  if ((await readThrough(path, digests.update)) === undefined) return undefined
-  const { sha256, ...there } = digests.result()
-  const { size } = there
-  return isRight(there, facts) ? { path, size, sha256, resumedFrom: size } : undefined
-}
-
-/** For a file whose saving is on record. */
-export async function forgetNote(path: string): Promise<void> {
-  await rm(noteOf(path), { force: true })
-}
-
-/** What an earlier run left, read through once; `undefined` when it can't be used. */
-async function begunAt(path: string, ref: AttachmentRef): Promise<Begun | undefined> {
-  const facts = await noted(path, ref)
-  if (facts === undefined) return undefined
-  const digests = fileDigests()
-  const at = await readThrough(partOf(path), digests.update)
-  return at === undefined || at === 0 || at > (facts.size ?? 0) ? undefined : { at, facts, digests }
-}
-
-async function note(path: string, ref: AttachmentRef, facts: ContentFacts): Promise<void> {
-  if (facts.etag === undefined || facts.size === undefined) return forgetNote(path)
-  const known = await noted(path, ref)
-  if (known !== undefined && sameContents(known, facts)) return
-  await writeFile(noteOf(path), JSON.stringify({ id: idOf(ref), key: ref.key, facts }))
-}
-
-async function noted(path: string, ref: AttachmentRef): Promise<ContentFacts | undefined> {
-  try {
-    const kept: unknown = JSON.parse(await readFile(noteOf(path), 'utf8'))
-    if (!isObject(kept) || kept['id'] !== idOf(ref) || kept['key'] !== ref.key || !isObject(kept['facts']))
-      return undefined
-    const { etag, size } = kept['facts']
-    return typeof etag === 'string' && Number.isSafeInteger(size) ? (kept['facts'] as ContentFacts) : undefined
-  } catch (error) {
-    if (error instanceof SyntaxError || isCode(error, 'ENOENT')) return undefined
-    throw error
-  }
-}
-
-async function discard(path: string): Promise<void> {
-  await rm(partOf(path), { force: true })
-  await forgetNote(path)
-}
-
-function partOf(path: string): string {
-  return `${path}.part`
-}
-
-function noteOf(path: string): string {
-  return `${path}.part.json`
 }

@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, writeSync } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -25,7 +25,7 @@ export interface ManifestEntry {
   fileName: string
   /** Relative to the directory, with `/`; empty when there is no file. */
   path: string
-  /** In bytes, and lower-case hex; 0 and empty unless `saved`. */
+  /** In bytes, and lower-case hex; 0 and empty unless `saved`, or `started` and whole before it was written. */
   size: number
   sha256: string
   status: ManifestStatus
@@ -35,7 +35,9 @@ export interface ManifestEntry {
 export interface Manifest {
   /** The last word on each attachment. */
   entries: Map<string, ManifestEntry>
-  /** On disk when it returns. */
+  /** Outlives the process, though not a power loss, when it returns. */
+  note(entries: readonly ManifestEntry[]): void
+  /** On disk when it resolves. */
   append(entries: readonly ManifestEntry[]): Promise<void>
   close(): Promise<void>
 }
@@ -49,20 +51,20 @@ export async function openManifest(directory: string): Promise<Manifest> {
   await mkdir(directory, { recursive: true })
   const file = await open(join(directory, MANIFEST), 'a+')
   await endLine(file)
-  let writing = Promise.resolve()
-  const write = async (added: readonly ManifestEntry[]) => {
-    await file.appendFile(added.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
-    await file.datasync()
+  // Synchronous, so that no line stands inside another.
+  function note(added: readonly ManifestEntry[]): void {
+    for (const entry of added) entries.set(entryKey(entry), entry)
+    const lines = Buffer.from(added.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
+    for (let done = 0; done < lines.length; ) done += writeSync(file.fd, lines, done)
   }
+
   return {
     entries,
+    note,
     async append(added) {
       if (added.length === 0) return
-      for (const entry of added) entries.set(entryKey(entry), entry)
-      // One after the other, so that no line stands inside another.
-      const mine = writing.then(() => write(added))
-      writing = mine.catch(() => {})
-      await mine
+      note(added)
+      await file.datasync()
     },
     close: () => file.close(),
   }
@@ -91,16 +93,14 @@ export interface VerifiedFile {
 /** Reads every file that the manifest says was saved, and compares its length and SHA-256. Needs no server. */
 export async function* verifyArchive(directory: string): AsyncGenerator<VerifiedFile, void, undefined> {
   for (const entry of (await readManifest(directory)).values()) {
-    if (entry.status === 'saved') yield { entry, result: await resultOf(directory, entry) }
+    if (entry.status === 'saved') yield { entry, result: await resultOf(join(directory, entry.path), entry) }
   }
 }
 
-export async function resultOf(
-  directory: string,
-  { path, size, sha256 }: ManifestEntry,
-): Promise<VerifiedFile['result']> {
+/** Of the file at `path`, which may be another than the entry's own. */
+export async function resultOf(path: string, { size, sha256 }: ManifestEntry): Promise<VerifiedFile['result']> {
   const digests = fileDigests()
-  if ((await readThrough(join(directory, path), digests.update)) === undefined) return 'absent'
+  if ((await readThrough(path, digests.update)) === undefined) return 'absent'
   const now = digests.result()
   return now.size === size && now.sha256 === sha256 ? 'right' : 'changed'
 }
