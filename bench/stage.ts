@@ -11,10 +11,12 @@ export interface Stage extends AsyncDisposable {
   directory: string
   start(program: string, args: string[], options?: { env?: NodeJS.ProcessEnv; stdio?: StdioOptions }): ChildProcess
   /** Starts a program of `limits/`. */
-  limit<Asked extends object, Answer>(name: string): LimitProgram<Asked, Answer>
+  limit<Asked extends object, Answer>(name: string): Program<Asked, Answer>
+  /** Starts a program that lies beside this one. */
+  program<Asked extends object, Answer>(name: string): Program<Asked, Answer>
 }
 
-export interface LimitProgram<Asked, Answer> {
+export interface Program<Asked, Answer> {
   pid: number
   /** One message there, one back. */
   ask(asked: Asked): Promise<Answer>
@@ -46,13 +48,16 @@ export async function openStage(): Promise<Stage> {
     return child
   }
 
+  function program<Asked extends object, Answer>(name: string): Program<Asked, Answer> {
+    const child = take(fork(fileURLToPath(new URL(`./${name}`, import.meta.url)), { env: plainEnvironment() }))
+    return { pid: child.pid ?? 0, ask: (asked) => answerOf(child, asked) }
+  }
+
   return {
     directory,
     start: (program, args, options = {}) => take(spawn(program, args, options)),
-    limit<Asked extends object, Answer>(name: string) {
-      const child = take(fork(fileURLToPath(new URL(`./limits/${name}`, import.meta.url)), { env: plainEnvironment() }))
-      return { pid: child.pid ?? 0, ask: (asked: Asked) => answerOf<Answer>(child, asked) }
-    },
+    limit: (name) => program(`limits/${name}`),
+    program,
     async [Symbol.asyncDispose]() {
       await Promise.all(own.filter((child) => running.has(child)).map(end))
       await rm(directory, { recursive: true, force: true })
@@ -62,10 +67,14 @@ export async function openStage(): Promise<Stage> {
 }
 
 async function answerOf<Answer>(child: ChildProcess, asked: object): Promise<Answer> {
-  const answer = Promise.race([once(child, 'message'), once(child, 'exit').then(() => undefined)])
+  const over = new AbortController()
+  const { signal } = over
+  const ended = once(child, 'exit', { signal }).then(() => undefined)
+  const answer = Promise.race([once(child, 'message', { signal }), ended])
   child.send(asked)
-  const message = await answer
-  if (message === undefined) throw new Error(`a limit program ended with ${child.exitCode ?? child.signalCode}`)
+  // Whichever came, nobody listens for the other any more.
+  const message = await answer.finally(() => over.abort())
+  if (message === undefined) throw new Error(`a program of the bench ended with ${child.exitCode ?? child.signalCode}`)
   return message[0] as Answer
 }
 
