@@ -17,7 +17,7 @@ import type { LinkCredentials } from './attachments/link-credentials.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import { Failure } from './errors.ts'
 import type { Thumbnails } from './images/thumbnails.ts'
-import { atTurnsEnd } from './logging.ts'
+import { inBatches } from './logging.ts'
 import type { Metrics } from './metrics.ts'
 import { parseTarget } from './oss/target.ts'
 import type { Quotas } from './quotas/quotas.ts'
@@ -93,11 +93,11 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
   const { audit } = parts
   let closing = false
   const newId = requestIds()
-  const ended = atTurnsEnd(({ route, seconds, ...told }: EndedRequest) => {
+  const ended = inBatches(({ route, seconds, ...told }: EndedRequest) => {
     metrics.observe({ route, method: told.method, status: told.status }, seconds)
     options.logger.info({ ...told, ms: Math.round(seconds * 10_000) / 10 }, 'request')
   })
-  const plainEnded = atTurnsEnd((answered: Answered) => {
+  const plainEnded = inBatches((answered: Answered) => {
     const { route, id: reqId, request, response, startedAt, endedAt } = answered
     const { method = '', url = '' } = request
     const seconds = (endedAt - startedAt) / 1000

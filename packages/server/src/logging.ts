@@ -29,11 +29,13 @@ export async function flushed(logger: Flushing): Promise<void> {
   await Promise.race([written, pause(FLUSH_MS, undefined, { ref: false })])
 }
 
+const BATCH_MS = 20
+
 /**
- * Handles what is added at the end of the event loop's turn, many in a row: code that runs for one of them between two
- * requests, with cold caches, costs several times as much. `flush` handles what waits at once.
+ * Handles what is added within a moment, many in a row: code that runs for one of them between two requests, with cold
+ * caches, costs several times as much. `flush` handles what waits at once.
  */
-export function atTurnsEnd<Entry>(handle: (entry: Entry) => void) {
+export function inBatches<Entry>(handle: (entry: Entry) => void) {
   let waiting: Entry[] = []
   function flush(): void {
     const entries = waiting
@@ -43,7 +45,7 @@ export function atTurnsEnd<Entry>(handle: (entry: Entry) => void) {
   return {
     handle,
     add(entry: Entry): void {
-      if (waiting.push(entry) === 1) setImmediate(flush)
+      if (waiting.push(entry) === 1) setTimeout(flush, BATCH_MS)
     },
     flush,
   }

@@ -3,15 +3,15 @@ import type { Answered } from './plain-requests.ts'
 
 /** The lines of the audit log that `keepAuditTrail` would write of the same request. */
 export function tellPlain(
-  { id, request, response, used, issued, bytesBefore }: Answered,
+  { id, response, address, used, issued, bytesBefore, bytesAfter }: Answered,
   audit: Pick<AuditLog, 'note'>,
 ) {
-  const common = { request: id, address: request.socket.remoteAddress }
+  const common = { request: id, address }
   if (used) {
     const { record, process, accessKeyId, expiresAt, status, bytes } = used
     const { corporationId, fileId, key } = record
     const complete = response.writableFinished
-    const taken = Math.max(0, (request.socket.bytesWritten ?? 0) - bytesBefore)
+    const taken = Math.max(0, bytesAfter - bytesBefore)
     const sent = { status, complete, bytes: complete ? bytes : Math.min(bytes, taken) }
     const named = { corporationId, fileId, key, accessKeyId, method: 'GET', process }
     audit.note({ act: 'use', ...common, ...named, ...sent, expiresAt: expiresAt / 1000 })

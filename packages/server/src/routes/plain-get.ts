@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { LRUCache } from 'lru-cache'
 import type { Signer } from '../attachments/link-credentials.ts'
 import { THUMBNAIL } from '../attachments/links.ts'
 import type { ByteRange } from '../blobs/blob-store.ts'
@@ -29,11 +30,20 @@ interface LinkUse {
   expiresAt: number
 }
 
+interface VerifiedLink extends Omit<LinkUse, 'record'> {
+  key: string
+  securityToken: string
+  signer: Signer
+}
+
 export interface PlainUse extends LinkUse {
   status: 200 | 206
   /** Of the body. */
   bytes: number
 }
+
+// A page of thumbnails is looked at again, a large file is read in ranges.
+const KNOWN_LINKS = 5000
 
 // The links that downloadurls gives, letter by letter; another spelling of one is for the route to read.
 const LINK = new RegExp(
@@ -44,8 +54,20 @@ const LINK = new RegExp(
 export function plainGet(deps: PlainGetDeps) {
   const { attachments, credentials, now, bucket } = deps
 
+  // Links whose signature was right, letter by letter. What may end them early is asked anew each time.
+  const verified = new LRUCache<string, VerifiedLink>({ max: KNOWN_LINKS })
+
   /** Which attachment a link leads to, and that it is a true one. */
   function usedLink(url: string): LinkUse | undefined {
+    const link = verified.get(url) ?? verify(url)
+    if (link === undefined || now() > link.expiresAt) return undefined
+    const { key, process, accessKeyId, securityToken, expiresAt, signer } = link
+    if (credentials.knownKey(accessKeyId, securityToken) !== signer) return undefined
+    const record = attachments.known(key, signer.credential.corporationId)
+    return record?.linkEpoch === 0 ? { record, process, accessKeyId, expiresAt } : undefined
+  }
+
+  function verify(url: string): VerifiedLink | undefined {
     const link = LINK.exec(url)
     if (link === null || link[1] !== bucket) return undefined
     const [key, signature, securityToken] = [decoded(link[2]), decoded(link[5]), decoded(link[7])]
@@ -53,13 +75,13 @@ export function plainGet(deps: PlainGetDeps) {
     const [expires, accessKeyId = ''] = [link[3], link[4]]
     const process = link[6] === undefined ? undefined : THUMBNAIL
     const signer = credentials.knownKey(accessKeyId, securityToken)
-    const expiresAt = Number(expires) * 1000
-    if (signer === undefined || now() > expiresAt) return undefined
+    if (signer === undefined) return undefined
     // `stringToSignV1` of such a link.
     const text = `GET\n\n\n${expires}\n/${bucket}/${key}?security-token=${securityToken}${process ? `&x-oss-process=${process}` : ''}`
     if (!sameSignature(signV1(signer.hmacSha1, text), signature)) return undefined
-    const record = attachments.known(key, signer.credential.corporationId)
-    return record?.linkEpoch === 0 ? { record, process, accessKeyId, expiresAt } : undefined
+    const known = { key, process, accessKeyId, securityToken, expiresAt: Number(expires) * 1000, signer }
+    verified.set(url, known)
+    return known
   }
 
   function contentOf({ record, process }: LinkUse, asked: string | undefined): Content | undefined {

@@ -29,8 +29,10 @@ export interface Answered {
   /** By the clock of `performance`. */
   startedAt: number
   endedAt: number
-  /** What the connection had written before. */
+  address: string | undefined
+  /** What the connection had written before, and when it was over. */
   bytesBefore: number
+  bytesAfter: number
   used?: PlainUse
   issued?: { caller: Caller; asked: readonly DownloadRequest[] }
 }
@@ -47,8 +49,13 @@ export function plainRequests(deps: PlainRequestsDeps, otherwise: Handler): Hand
   const { callerOf, linksFor } = plainLinks(deps)
   const begin = plainTokens(deps)
 
-  function answered(told: Omit<Answered, 'endedAt'>): void {
-    told.response.once('close', () => deps.ended({ ...told, endedAt: performance.now() }))
+  function answered(told: Omit<Answered, 'address' | 'endedAt' | 'bytesAfter'>): void {
+    const { socket } = told.request
+    // One that is closed has no address any more.
+    const address = socket.remoteAddress
+    told.response.once('close', () =>
+      deps.ended({ ...told, address, endedAt: performance.now(), bytesAfter: socket.bytesWritten ?? 0 }),
+    )
   }
 
   function takeGet(request: IncomingMessage, response: ServerResponse): boolean {
