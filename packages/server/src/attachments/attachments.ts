@@ -6,12 +6,13 @@ import type { AttachmentRecord, AttachmentRecords } from '../records/record-stor
 import type { Caller } from './access-tokens.ts'
 import type { Admission } from './admission.ts'
 import { contentTypeOf } from './content-type.ts'
-import { type Digest, digestPass } from './digest.ts'
+import type { Digest } from './digest.ts'
 import type { directLinks } from './direct-links.ts'
 import type { LinkCredentials } from './link-credentials.ts'
 import { linkTexts } from './link-texts.ts'
 import { type LinkPlace, linkSigner } from './links.ts'
 import { faultOfName, newBlobId, newFileId, objectKey } from './object-key.ts'
+import { type UploadDigest, uploadDigest } from './upload-digest.ts'
 
 export interface AttachmentsOptions extends LinkPlace {
   records: AttachmentRecords
@@ -31,6 +32,7 @@ export interface AttachmentsOptions extends LinkPlace {
 
 /** A file on its way in. `name` settles when the form has been read to its end, which may be after the bytes. */
 export interface IncomingFile {
+  /** Each chunk is good until the next one is asked for. */
   body: AsyncIterable<Uint8Array>
   name: Promise<string>
 }
@@ -55,15 +57,16 @@ export function attachments(options: AttachmentsOptions) {
   async function upload(file: IncomingFile, caller: Caller): Promise<AttachmentRecord> {
     const blobId = newBlobId()
     const admission = await options.admit(caller)
+    const pass = uploadDigest()
     try {
-      const pass = await digestPass()
       await blobs.put(blobId, taken(file, { pass, admission, maxBytes: options.maxUploadBytes }))
       const fileName = await file.name
-      const record = await describe({ fileName, blobId, digest: pass.result(), corporationId: caller.corporationId })
+      const record = await describe({ fileName, blobId, digest: await pass.result(), corporationId: caller.corporationId })
       // When this fails the blob stays: whether the row was written may be unknown, and a row without its blob is a loss.
       await records.add(record)
       return record
     } finally {
+      pass.close()
       admission.close()
     }
   }
@@ -221,7 +224,7 @@ export function attachments(options: AttachmentsOptions) {
 }
 
 interface Taking {
-  pass: { update(chunk: Uint8Array): void }
+  pass: Pick<UploadDigest, 'update'>
   admission: Admission
   maxBytes: number
 }
@@ -232,9 +235,12 @@ async function* taken(file: IncomingFile, { pass, admission, maxBytes }: Taking)
   for await (const chunk of file.body) {
     size += chunk.length
     if (size > maxBytes) throw new Failure('FileTooLarge', { message: `上传附件大小不可超过${sizeInMb(maxBytes)}` })
-    pass.update(chunk)
+    const digested = pass.update(chunk)
+    // Whoever takes the bytes may break off meanwhile.
+    digested.catch(() => {})
     if (admission.update) await admission.update(chunk)
     yield chunk
+    await digested
   }
   const fault = faultOfName(await file.name)
   if (fault !== undefined) throw new Failure('InvalidName', { details: [{ path: 'name', message: fault }] })

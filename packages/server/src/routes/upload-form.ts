@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import { Busboy, type BusboyInstance } from '@fastify/busboy'
 import type { IncomingFile } from '../attachments/attachments.ts'
 import { Failure } from '../errors.ts'
+import { gathered } from './gathered-body.ts'
 
 export interface UploadForm {
   /** Hands the `file` part to `receive` while it comes in, and gives what that gives. */
@@ -59,7 +60,7 @@ export function readUploadForm(request: IncomingMessage): UploadForm {
             fail(new Failure('MalformedRequest', { message: '一次只能上传一个file' }))
           } else if (field === 'file') {
             incoming = body
-            receive({ body, name: name.promise }).then(resolve, fail)
+            receive({ body: gathered(body), name: name.promise }).then(resolve, fail)
           } else {
             body.on('data', count)
             if (field === 'name') nameBytes ??= bytesOf(body)
