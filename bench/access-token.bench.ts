@@ -49,19 +49,20 @@ async function sweeping(stage: Stage): Promise<Line> {
   addExpired(file, EXPIRED)
   const server = await startAttache(stage)
   const reader = new DatabaseSync(file, { readOnly: true })
-  const left = reader.prepare('select count(*) as count from access_tokens where expires_at = 1')
-  const count = () => Number(left.get()?.['count'])
+  // To count them would take as long as the stalls that are looked for, in the process that looks.
+  const left = reader.prepare('select 1 from access_tokens where expires_at = 1 limit 1')
+  const isLeft = () => left.get() !== undefined
   let worst = 0
   let stopped = false
   const asking = (async () => {
     while (!stopped) worst = Math.max(worst, await answerTime(server))
   })()
-  for (let waited = 0; count() > 0 && waited < PATIENCE_MS; waited += 1000) await pause(1000)
-  const remaining = count()
+  for (let waited = 0; isLeft() && waited < PATIENCE_MS; waited += 1000) await pause(1000)
+  const remaining = isLeft()
   stopped = true
   await asking
   reader.close()
-  if (remaining > 0) throw new Error(`${remaining} expired tokens were not swept`)
+  if (remaining) throw new Error('not all expired tokens were swept')
   return {
     what: 'longest answer while 1,000,000 expired tokens are swept',
     ours: `${worst.toFixed(0)} ms`,

@@ -1,7 +1,8 @@
 export interface Chore {
   /** Milliseconds between the end of one run and the start of the next. */
   every: number
-  work(): Promise<unknown>
+  /** `signal` ends what takes long: it is waited for at the end. */
+  work(signal: AbortSignal): Promise<unknown>
   /** Takes what is to be called for a run at once, instead of at its next turn. */
   promptedBy?: ((run: () => void) => void) | undefined
 }
@@ -21,6 +22,7 @@ interface Turn {
 export function inBackground(chores: Chore[], onFault: (fault: unknown) => void): { stop(): Promise<void> } {
   const turns = chores.map((chore): Turn => ({ chore, again: false, failing: false }))
   const running = new Map<Turn, Promise<void>>()
+  const ending = new AbortController()
   let stopped = false
 
   function schedule(turn: Turn): void {
@@ -43,7 +45,7 @@ export function inBackground(chores: Chore[], onFault: (fault: unknown) => void)
 
   async function once(turn: Turn): Promise<void> {
     try {
-      await turn.chore.work()
+      await turn.chore.work(ending.signal)
       turn.failing = false
     } catch (fault) {
       if (!turn.failing) onFault(fault)
@@ -64,6 +66,7 @@ export function inBackground(chores: Chore[], onFault: (fault: unknown) => void)
   return {
     async stop() {
       stopped = true
+      ending.abort()
       for (const { timer } of turns) clearTimeout(timer)
       await Promise.all(running.values())
     },

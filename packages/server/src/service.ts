@@ -11,7 +11,7 @@ import { documentAttachments } from './attachments/document-attachments.ts'
 import { documents } from './attachments/documents.ts'
 import { type LinkCredentials, linkCredentials } from './attachments/link-credentials.ts'
 import { auditLog } from './audit/audit-log.ts'
-import { inBackground } from './background.ts'
+import { type Chore, inBackground } from './background.ts'
 import type { BlobStore } from './blobs/blob-store.ts'
 import type { Config } from './config.ts'
 import { Failure } from './errors.ts'
@@ -150,9 +150,9 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     await Promise.all([credentials.reload(), limits.reload()])
   }
 
-  const chores = [
+  const chores: Chore[] = [
     { every: FOLLOW_MS, work: follower(records, { since, apply, forgetAll }), promptedBy: records.watch },
-    { every: SWEEP_MS, work: () => tokens.sweep() },
+    { every: SWEEP_MS, work: (signal) => tokens.sweep(signal) },
     { every: SWEEP_MS, work: () => records.pruneChanges(now() - KEEP_CHANGES_MS) },
     ...(shared ? [{ every: TRIM_MS, work: () => shared.trim() }] : []),
   ]

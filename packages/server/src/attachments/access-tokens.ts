@@ -55,9 +55,10 @@ const MINUTE = 60_000
 const DAY = 86_400_000
 const TOKEN_BYTES = 24
 // Expired tokens lie all over the index: one slice writes as many pages as it has tokens.
-const LEAST_SLICE = 20
-const MOST_SLICE = 1000
-const SLICE_MS = 10
+const SLICE = 20
+const MOST_SLICES = 10
+// Of a database that is no part of this process.
+const LONG_SLICE = 1000
 
 /** Tokens are 192 bits from the CSPRNG, kept as SHA-256; secrets are 256 bits, kept as HMAC-SHA256. */
 export function accessTokens(options: AccessTokensOptions) {
@@ -170,16 +171,15 @@ export function accessTokens(options: AccessTokensOptions) {
       return next.issued
     },
 
-    /** Removes expired tokens in slices that leave the event loop free in between, as large as this disk takes in time. */
-    async sweep(): Promise<void> {
-      let slice = LEAST_SLICE
-      let started = performance.now()
-      while ((await records.tokens.sweep(now(), slice)) === slice) {
-        const fitting = Math.round((slice * SLICE_MS) / (performance.now() - started))
-        slice = Math.min(Math.max(fitting, LEAST_SLICE), 2 * slice, MOST_SLICE)
+    /** Removes expired tokens, few of them here and now, many beside the requests. */
+    async sweep(signal: AbortSignal): Promise<void> {
+      const { tokens } = records
+      const limit = tokens.sweepAside ? SLICE : LONG_SLICE
+      for (let slices = 0; slices < MOST_SLICES || tokens.sweepAside === undefined; slices++) {
+        if (signal.aborted || (await tokens.sweep(now(), limit)) < limit) return
         await new Promise(setImmediate)
-        started = performance.now()
       }
+      await tokens.sweepAside(now(), signal)
     },
 
     /** Another process replaced this token. */

@@ -15,6 +15,7 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import type { ColumnTypes } from './migrations.ts'
+import { type Repeated, repeatAside } from './sqlite-aside.ts'
 import type { WriteTrouble } from './write-guard.ts'
 
 /** What one SQL implementation needs to know of a database beyond Kysely's dialect. */
@@ -41,6 +42,8 @@ export interface RecordDialect {
   beforeChange?: RawBuilder<unknown>
   /** Calls `onNotice` when a change was committed anywhere, and after each time that it could not be heard. */
   listen?(onNotice: () => void): Listener
+  /** Runs a statement until it finds nothing more to do, without holding up what runs in this thread. */
+  aside?(repeated: Repeated): Promise<void>
   /** What the operator has to mend where the database could not be opened; `undefined` for what is a fault. */
   refusal?(error: unknown): string | undefined
   /** Has the counter of a column go on after the rows that were given their numbers. */
@@ -58,7 +61,8 @@ export interface SqliteOptions {
 }
 
 export function sqlite({ file, durability }: SqliteOptions): RecordDialect {
-  return sqliteOf(() => openSqlite(file, durability))
+  const dialect = sqliteOf(() => openSqlite(file, durability))
+  return { ...dialect, aside: (repeated) => repeatAside(file, repeated) }
 }
 
 /** The same in memory, with the database itself for whoever empties it. */

@@ -46,6 +46,8 @@ export interface TokenRecords {
   replace(old: { tokenHash: string; refreshHash: string; at: number }, next: TokenRecord): Promise<boolean>
   /** Removes at most `limit` tokens that expired before `before`; gives how many. */
   sweep(before: number, limit: number): Promise<number>
+  /** Removes all of them on a thread of its own, until `signal` aborts; left out where nothing would be held up without one. */
+  sweepAside?(before: number, signal: AbortSignal): Promise<void>
 }
 
 export interface AttachmentRecords {

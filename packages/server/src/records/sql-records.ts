@@ -60,7 +60,8 @@ function writesOf(db: Kysely<Tables>, dialect: RecordDialect) {
     probe: () => write(comeAndGo),
   })
   const writeOne: WriteOne = dialect.groupsCommits ? grouped : atOnce
-  return { guard, write: guard.guarded(write), writeOne: guard.guarded(writeOne) }
+  const aside = dialect.aside && guard.guarded(dialect.aside)
+  return { guard, write: guard.guarded(write), writeOne: guard.guarded(writeOne), aside }
 }
 
 function apps({ db, dialect, write }: Parts): AppRecords {
@@ -117,7 +118,7 @@ function apps({ db, dialect, write }: Parts): AppRecords {
   }
 }
 
-function tokens({ db, dialect, write, writeOne }: Parts): TokenRecords {
+function tokens({ db, dialect, write, writeOne, aside }: Parts): TokenRecords {
   const insert = prepared(
     db
       .insertInto('accessTokens')
@@ -158,16 +159,39 @@ function tokens({ db, dialect, write, writeOne }: Parts): TokenRecords {
       return replaced
     },
     async sweep(before, limit) {
-      const old = db
-        .selectFrom('accessTokens')
-        .select('tokenHash')
-        .where('expiresAt', '<', before)
-        .orderBy('expiresAt')
-        .limit(limit)
-      const result = await db.deleteFrom('accessTokens').where('tokenHash', 'in', old).executeTakeFirst()
-      return Number(result.numDeletedRows)
+      let swept = 0
+      const old = oldest(db, { before, limit: 1 })
+      // A write that finds nothing to do would pass for one that worked.
+      if ((await old.executeTakeFirst()) === undefined) return swept
+      await writeOne(async (database) => {
+        const { numDeletedRows } = await expired(database, { before, limit }).executeTakeFirstOrThrow()
+        swept = Number(numDeletedRows)
+      })
+      return swept
     },
+    ...(aside && {
+      sweepAside: (before: number, signal: AbortSignal) =>
+        aside({ ...expired(db, { before, limit: 1 }).compile(), signal }),
+    }),
   }
+}
+
+interface Expired {
+  before: number
+  limit: number
+}
+
+function oldest(db: Kysely<Tables>, { before, limit }: Expired) {
+  return db
+    .selectFrom('accessTokens')
+    .select('tokenHash')
+    .where('expiresAt', '<', before)
+    .orderBy('expiresAt')
+    .limit(limit)
+}
+
+function expired(db: Kysely<Tables>, asked: Expired) {
+  return db.deleteFrom('accessTokens').where('tokenHash', 'in', oldest(db, asked))
 }
 
 function links({ db, dialect, write }: Parts): LinkRecords {

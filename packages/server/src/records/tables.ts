@@ -3,6 +3,7 @@ import type { RecordDialect } from './dialects.ts'
 import type { DocumentRecord } from './document-records.ts'
 import type { CorporationQuota, CorporationUsage } from './quota-records.ts'
 import type { AttachmentRecord, Change, TokenRecord } from './record-store.ts'
+import type { Repeated } from './sqlite-aside.ts'
 
 export interface Tables {
   corporations: { corporationId: string; name: string; linkEpoch: Generated<number>; demo: number; createdAt: number }
@@ -31,4 +32,6 @@ export interface Parts {
   dialect: RecordDialect
   write: Write
   writeOne: WriteOne
+  /** Runs what takes long beside the requests, where the database is in this process. */
+  aside?: ((repeated: Repeated) => Promise<void>) | undefined
 }
