@@ -1,9 +1,9 @@
-import { hash, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { boundedCache } from '../bounded-cache.ts'
 import { Failure } from '../errors.ts'
 import type { AppRecord, AppRecords, TokenRecord, TokenRecords } from '../records/record-store.ts'
 import { keyedHash } from './keyed-hash.ts'
-import { randomTexts } from './random-texts.ts'
+import { hashOf, tokenHashOf, tokenTexts } from './token-texts.ts'
 
 /** Who calls: every token is bound to one corporation. */
 export interface Caller {
@@ -53,19 +53,18 @@ const KNOWN_APPS = 10_000
 const KNOWN_OFFENDERS = 100_000
 const MINUTE = 60_000
 const DAY = 86_400_000
-const TOKEN_BYTES = 24
 // Expired tokens lie all over the index: one slice writes as many pages as it has tokens.
 const SLICE = 20
 const MOST_SLICES = 10
 // Of a database that is no part of this process.
 const LONG_SLICE = 1000
 
-/** Tokens are 192 bits from the CSPRNG, kept as SHA-256; secrets are 256 bits, kept as HMAC-SHA256. */
+/** Tokens have 192 bits from the CSPRNG, kept as SHA-256; secrets are 256 bits, kept as HMAC-SHA256. */
 export function accessTokens(options: AccessTokensOptions) {
   const { records, now } = options
   const known = boundedCache<TokenRecord>(KNOWN_TOKENS)
   const apps = boundedCache<AppRecord>(KNOWN_APPS)
-  const texts = randomTexts(TOKEN_BYTES)
+  const texts = tokenTexts()
   const keyed = keyedHash(options.pepper)
   // Raised when something is forgotten: what was read before then is not kept.
   let forgotten = 0
@@ -101,8 +100,15 @@ export function accessTokens(options: AccessTokensOptions) {
     return app.disabledAt === null && (!app.demo || (options.demoAllowed && origin.local))
   }
 
+  function newPair({ appKey, corporationId }: Pick<TokenRecord, 'appKey' | 'corporationId'>, expiresAt: number) {
+    const { accessToken, refreshToken } = texts(now())
+    const issued: IssuedToken = { accessToken, refreshToken, expiresAt, corporationId }
+    const hashes = { tokenHash: tokenHashOf(accessToken), refreshHash: hashOf(refreshToken) }
+    return { issued, token: { ...hashes, appKey, corporationId, expiresAt } }
+  }
+
   async function issueTo(app: AppRecord): Promise<IssuedToken> {
-    const { token, issued } = newPair(app, { expiresAt: now() + options.lifeMilliseconds, texts })
+    const { token, issued } = newPair(app, now() + options.lifeMilliseconds)
     try {
       await records.tokens.add(token)
     } catch (error) {
@@ -124,7 +130,7 @@ export function accessTokens(options: AccessTokensOptions) {
   }
 
   async function find(accessToken: string): Promise<TokenRecord | undefined> {
-    const tokenHash = hash('sha256', accessToken, 'base64url')
+    const tokenHash = tokenHashOf(accessToken)
     const token = known.get(tokenHash) ?? (await load(tokenHash))
     return token !== undefined && token.expiresAt > now() ? token : undefined
   }
@@ -155,16 +161,16 @@ export function accessTokens(options: AccessTokensOptions) {
 
     /** The same without waiting, for one that was seen lately. */
     known(accessToken: string): Caller | undefined {
-      const token = known.get(hash('sha256', accessToken, 'base64url'))
+      const token = known.get(tokenHashOf(accessToken))
       return token !== undefined && token.expiresAt > now() ? token : undefined
     },
 
     /** Trades a pair that has not expired for a new one; the old one is dead at once. */
     async refresh(accessToken: string, refreshToken: string, lifeDays: number): Promise<IssuedToken> {
       const token = await find(accessToken)
-      const refreshHash = hash('sha256', refreshToken, 'base64url')
+      const refreshHash = hashOf(refreshToken)
       if (token === undefined || !sameText(refreshHash, token.refreshHash)) throw new Failure('Unauthorized')
-      const next = newPair(token, { expiresAt: now() + lifeDays * DAY, texts })
+      const next = newPair(token, now() + lifeDays * DAY)
       const replaced = await records.tokens.replace({ tokenHash: token.tokenHash, refreshHash, at: now() }, next.token)
       forget(token.tokenHash)
       if (!replaced) throw new Failure('Unauthorized')
@@ -213,17 +219,4 @@ function isRight(hashed: string, app: AppRecord | undefined): app is AppRecord {
 function sameText(a: string, b: string): boolean {
   const [left, right] = [Buffer.from(a), Buffer.from(b)]
   return left.length === right.length && timingSafeEqual(left, right)
-}
-
-type TokenOwner = Pick<TokenRecord, 'appKey' | 'corporationId'>
-
-function newPair(owner: TokenOwner, { expiresAt, texts }: { expiresAt: number; texts(): string }) {
-  const { appKey, corporationId } = owner
-  const [accessToken, refreshToken] = [texts(), texts()]
-  const issued: IssuedToken = { accessToken, refreshToken, expiresAt, corporationId }
-  const hashes = {
-    tokenHash: hash('sha256', accessToken, 'base64url'),
-    refreshHash: hash('sha256', refreshToken, 'base64url'),
-  }
-  return { issued, token: { ...hashes, appKey, corporationId, expiresAt } }
 }

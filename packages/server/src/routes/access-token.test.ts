@@ -29,7 +29,7 @@ describe('access tokens', () => {
     assert.deepEqual(rest, {})
     assert.equal(value.corporationId, 'corporation')
     assert.equal(value.expireTime, test.clock.now + 7_200_000)
-    assert.match(value.accessToken, /^[\w-]{32}$/)
+    assert.match(value.accessToken, /^[\w-]{41}$/)
     assert.notEqual(value.accessToken, value.refreshToken)
     assert.ok(await works(value.accessToken))
   })
@@ -122,11 +122,12 @@ describe('access tokens', () => {
   it('are kept as hashes only', async () => {
     const { accessToken, refreshToken } = (await getToken(test.app)).json().value
     const { createHash } = await import('node:crypto')
+    const time = accessToken.slice(0, 9)
     const kept = await test.service.stores.records.tokens.find(
-      createHash('sha256').update(accessToken).digest('base64url'),
+      time + createHash('sha256').update(accessToken).digest('base64url'),
     )
     assert.ok(kept)
-    for (const secret of [accessToken, refreshToken, test.app.appSecurity])
+    for (const secret of [accessToken.slice(9), refreshToken, test.app.appSecurity])
       assert.ok(!JSON.stringify(kept).includes(secret))
     assert.ok(!JSON.stringify(await test.service.stores.records.apps.list()).includes(test.app.appSecurity))
   })
