@@ -42,9 +42,9 @@ export const EXPIRATION_SECONDS = 86_400
 
 /** The service as in production: a process of its own, strict durability, its log at `info` written to a file. */
 export async function startAttache(stage: Stage, env: Record<string, string> = {}): Promise<Attache> {
-  const logFile = join(stage.directory, 'attache.log')
+  const data = env['ATTACHE_DATA'] ?? join(stage.directory, 'data')
+  const logFile = `${data}.log`
   const log = await open(logFile, 'w')
-  const data = join(stage.directory, 'data')
   const settings = { ATTACHE_PORT: '0', ATTACHE_DATA: data, ATTACHE_LOG_LEVEL: 'info', ...env }
   const started = performance.now()
   const child = stage.start(process.execPath, [...profiling(), PROGRAM, 'start', '--json'], {

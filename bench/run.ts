@@ -11,6 +11,7 @@ import { lookups } from './lookups.bench.ts'
 import { memory } from './memory.bench.ts'
 import { writePage } from './page.ts'
 import type { Row } from './row.ts'
+import { severalProcesses } from './several-processes.bench.ts'
 import { smallGet } from './small-get.bench.ts'
 import { smallRange } from './small-range.bench.ts'
 import { openStage } from './stage.ts'
@@ -30,6 +31,7 @@ const ROWS: readonly Row[] = [
   thumbnailCold,
   thumbnailWarm,
   memory,
+  severalProcesses,
   archive,
   accessToken,
 ]
