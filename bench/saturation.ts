@@ -1,5 +1,5 @@
 /**
- * What saturates first at 10, 100 and 1,000 nodes: `npm run saturation`. Measures here what one node and one PostgreSQL spend
+ * What saturates first at 10, 100 and 1,000 nodes: `npm run saturation` prints it. Measures here what one node and one PostgreSQL spend
  * on each part of a call, and divides; nothing is simulated beyond that. A call is a request for one link and one download
  * of 1 MB, with a token of its own or with one that its caller keeps.
  */
@@ -9,7 +9,7 @@ import { type Attache, asked, uploadMany } from './attache.ts'
 import { withCpu } from './cpu.ts'
 import { inLanes } from './lanes.ts'
 import { pathOf } from './links.ts'
-import { type AskedRequest, loadOn } from './load.ts'
+import { type AskedRequest, type Load, loadOn } from './load.ts'
 import { nodesOver } from './nodes.ts'
 import { SECONDS, short } from './rounds.ts'
 import { openStage, type Stage } from './stage.ts'
@@ -31,7 +31,7 @@ interface Measured {
   token: number
   link: number
   download: number
-  /** Transactions of PostgreSQL for one token. */
+  /** Of PostgreSQL for one token: a read, and a durable commit. */
   tokenTransactions: number
   /** Of PostgreSQL. */
   commitsPerSecond: number
@@ -60,7 +60,11 @@ async function nodeCosts(stage: Stage, node: Attache, url: string) {
   const loaded = async (request: AskedRequest) => {
     const load = await loadOn(stage, { url: node.url, requests: [request], connections: 16 })
     await load(1)
-    return withCpu(node.pid, load)(SECONDS)
+    const { cpuPerUnit = Number.NaN, ...sample } = await withCpu<Load & { cpuPerUnit?: number }>(
+      node.pid,
+      load,
+    )(SECONDS)
+    return { ...sample, cpuPerUnit }
   }
   const path = '/api/openapi/v1/auth/getAccessToken'
   const before = await transactions(url)
@@ -78,12 +82,14 @@ async function nodeCosts(stage: Stage, node: Attache, url: string) {
   }
 }
 
-/** How many the server has committed, as it counts them itself; it does so with a delay, which `pg_stat_clear_snapshot` does not end. */
+// A backend of PostgreSQL that has nothing more to do tells what it did after ten seconds.
+const TOLD_SECONDS = 11
+
 async function transactions(url: string): Promise<number> {
   const client = new Client({ connectionString: url })
   await client.connect()
   try {
-    await client.query('select pg_sleep(1.1)')
+    await client.query('select pg_sleep($1)', [TOLD_SECONDS])
     const { rows } = await client.query('select xact_commit from pg_stat_database where datname = current_database()')
     return Number(rows[0].xact_commit)
   } finally {
@@ -97,17 +103,17 @@ async function databaseRates(url: string): Promise<Pick<Measured, 'commitsPerSec
   await Promise.all(clients.map((client) => client.connect()))
   try {
     await clients[0]?.query('create table saturation (id bigserial primary key, hash text not null)')
-    const inLane = async (text: string) => {
+    const rateOf = async (name: string, text: string) => {
       const free = [...clients]
       const { rate } = await inLanes(CALLERS, SECONDS, async () => {
         const client = free.pop()
-        await client?.query({ name: text, text })
+        await client?.query({ name, text })
         if (client) free.push(client)
       })
       return rate
     }
-    const commitsPerSecond = await inLane(`insert into saturation (hash) values ('${'h'.repeat(43)}')`)
-    const readsPerSecond = await inLane('select hash from saturation where id = 7')
+    const commitsPerSecond = await rateOf('insert', `insert into saturation (hash) values (repeat('h', 43))`)
+    const readsPerSecond = await rateOf('read', 'select hash from saturation where id = 7')
     return { commitsPerSecond, readsPerSecond }
   } finally {
     await Promise.all(clients.map((client) => client.end()))
@@ -126,26 +132,26 @@ const KINDS: readonly Kind[] = [
   { name: 'tokens kept, redirected to the store', tokens: 0, streams: false },
 ]
 
-/** Calls a second that each part allows. */
-function limitsOf(measured: Measured, nodes: number, { tokens, streams }: Kind): [string, number][] {
-  const cpu = tokens * measured.token + measured.link + (streams ? measured.download : measured.link)
-  const looks = (nodes * LOOKS_A_SECOND) / measured.readsPerSecond
-  const reads = tokens * (measured.tokenTransactions - 1)
-  const bytes = measured.bytesPerLink + (streams ? DOWNLOAD_BYTES : 0)
-  return [
-    ['CPU of the nodes', (nodes * CORES_A_NODE) / cpu],
-    ['commits of PostgreSQL', tokens === 0 ? Number.POSITIVE_INFINITY : measured.commitsPerSecond / tokens],
-    ['reads of PostgreSQL', reads <= 0 ? Number.POSITIVE_INFINITY : ((1 - looks) * measured.readsPerSecond) / reads],
-    ['egress of 40 Gbit/s', EGRESS_BYTES_A_SECOND / bytes],
-  ]
+/** Calls a second that each part allows. A redirect costs a node what a link does. */
+function limitsOf(measured: Measured, nodes: number, { tokens, streams }: Kind) {
+  const { token, link, download, commitsPerSecond, bytesPerLink } = measured
+  return {
+    cpu: (nodes * CORES_A_NODE) / (tokens * token + link + (streams ? download : link)),
+    // Of a token's two transactions one is a read.
+    commits: commitsPerSecond / tokens,
+    egress: EGRESS_BYTES_A_SECOND / (bytesPerLink + (streams ? DOWNLOAD_BYTES : 0)),
+  }
 }
 
 function rowOf(measured: Measured, nodes: number, kind: Kind): string {
-  const limits = limitsOf(measured, nodes, kind).toSorted(([, a], [, b]) => a - b)
-  const [first, second] = limits.map(([name, calls]) => `${name}: ${short(calls)}`)
-  const looks = (nodes * LOOKS_A_SECOND) / measured.readsPerSecond
-  const beside = `${(nodes * CONNECTIONS_A_NODE).toLocaleString('en')}; ${(looks * 100).toFixed(1)} %`
-  return `| ${nodes.toLocaleString('en')} | ${kind.name} | **${first}** | ${second} | ${beside} |`
+  const limits = Object.values(limitsOf(measured, nodes, kind))
+  const least = Math.min(...limits)
+  const shown = limits.map((calls) => (calls === least ? `**${twoDigits(calls)}**` : twoDigits(calls)))
+  return `| ${[nodes.toLocaleString('en'), kind.name, ...shown].join(' | ')} |`
+}
+
+function twoDigits(calls: number): string {
+  return Number.isFinite(calls) ? Number(calls.toPrecision(2)).toLocaleString('en') : '–'
 }
 
 await using stage = await openStage()
@@ -156,7 +162,12 @@ console.log(
     `${short(measured.bytesPerLink)} bytes, download of 1 MB ${micro(measured.download)}. PostgreSQL: ${short(measured.commitsPerSecond)} ` +
     `durable commits/s, ${short(measured.readsPerSecond)} reads/s by ${CALLERS} callers.\n`,
 )
-console.log(
-  '| nodes | calls | saturates first, at calls/s | then | connections; reads for changes, of all |\n|---|---|---|---|---|',
-)
+console.log('| nodes | calls | CPU of the nodes | commits of PostgreSQL | egress of 40 Gbit/s |\n|---|---|---|---|---|')
 for (const nodes of NODES) for (const kind of KINDS) console.log(rowOf(measured, nodes, kind))
+for (const nodes of NODES) {
+  const share = ((nodes * LOOKS_A_SECOND) / measured.readsPerSecond) * 100
+  const connections = (nodes * CONNECTIONS_A_NODE).toLocaleString('en')
+  console.log(
+    `\n${nodes.toLocaleString('en')} nodes: ${connections} connections, ${share.toFixed(1)} % of reads look for changes`,
+  )
+}
