@@ -129,6 +129,23 @@ describe('a download into a file', () => {
     await first
   })
 
+  it('goes on in memory with a small one that was cut, and leaves nothing of one that can not be had', async () => {
+    await using on = await stage()
+    const { path, uploaded, bytes } = await attachment(on, 20_000)
+    on.proxy.next(BYTES, { cutAfter: 12_000 })
+    const saved = await on.client.downloadFile(uploaded, path)
+    assert.deepEqual([saved.size, saved.resumedFrom], [bytes.length, 0])
+    assert.equal(on.proxy.count(BYTES), 2)
+    assert.deepEqual(new Uint8Array(await readFile(path)), bytes)
+    await writeFile(path, 'old')
+    on.proxy.next(BYTES, { corruptAt: 100 })
+    await assert.rejects(on.client.downloadFile(uploaded, path), isIntegrityError)
+    on.proxy.next(BYTES, { cutAfter: 10 })
+    await assert.rejects(on.another({ retry: { tries: 1 } }).downloadFile(uploaded, path), { kind: 'network' })
+    assert.equal(await readFile(path, 'utf8'), 'old')
+    assert.deepEqual(await readdir(join(path, '..')), ['a.bin'])
+  })
+
   it('uses the link that it is given before it asks for one', async () => {
     await using on = await stage()
     const { path, uploaded } = await attachment(on, 1000)
