@@ -31,7 +31,7 @@ interface Measured {
   token: number
   link: number
   download: number
-  /** Of PostgreSQL for one token: a read, and a durable commit. */
+  /** Of PostgreSQL for one token: a durable commit, fewer where many tokens are asked for at once. */
   tokenTransactions: number
   /** Of PostgreSQL. */
   commitsPerSecond: number
@@ -134,11 +134,10 @@ const KINDS: readonly Kind[] = [
 
 /** Calls a second that each part allows. A redirect costs a node what a link does. */
 function limitsOf(measured: Measured, nodes: number, { tokens, streams }: Kind) {
-  const { token, link, download, commitsPerSecond, bytesPerLink } = measured
+  const { token, link, download, tokenTransactions, commitsPerSecond, bytesPerLink } = measured
   return {
     cpu: (nodes * CORES_A_NODE) / (tokens * token + link + (streams ? download : link)),
-    // Of a token's two transactions one is a read.
-    commits: commitsPerSecond / tokens,
+    commits: commitsPerSecond / (tokens * tokenTransactions),
     egress: EGRESS_BYTES_A_SECOND / (bytesPerLink + (streams ? DOWNLOAD_BYTES : 0)),
   }
 }
