@@ -61,7 +61,12 @@ export function attachments(options: AttachmentsOptions) {
     try {
       await blobs.put(blobId, taken(file, { pass, admission, maxBytes: options.maxUploadBytes }))
       const fileName = await file.name
-      const record = await describe({ fileName, blobId, digest: await pass.result(), corporationId: caller.corporationId })
+      const record = await describe({
+        fileName,
+        blobId,
+        digest: await pass.result(),
+        corporationId: caller.corporationId,
+      })
       // When this fails the blob stays: whether the row was written may be unknown, and a row without its blob is a loss.
       await records.add(record)
       return record

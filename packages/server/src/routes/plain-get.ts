@@ -8,6 +8,7 @@ import { sameSignature, signV1 } from '../oss/signature.ts'
 import { encodeValue } from '../oss/target.ts'
 import type { AttachmentRecord } from '../records/record-store.ts'
 import { linkHeaders, plainHeaders, plainImageHeaders } from './object-headers.ts'
+import { atTurnsEnd } from './turns-end.ts'
 
 export interface PlainGetDeps {
   attachments: { known(key: string, corporationId: string | undefined): AttachmentRecord | undefined }
@@ -108,7 +109,7 @@ export function plainGet(deps: PlainGetDeps) {
     const { status, body } = content
     const ids = ['server', 'AliyunOSS', 'x-oss-request-id', id, 'x-request-id', id]
     const own = ['cache-control', linkHeaders(use, now())['cache-control'], 'content-length', String(body.length)]
-    response.writeHead(status, [...ids, ...own, ...content.headers]).end(body)
+    atTurnsEnd(() => response.writeHead(status, [...ids, ...own, ...content.headers]).end(body))
     return { ...use, status, bytes: body.length }
   }
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type DownloadRequest, isDownloadRequests, PATHS } from '@attache/protocol'
 import type { Caller } from '../attachments/access-tokens.ts'
 import { Failure } from '../errors.ts'
+import { atTurnsEnd } from './turns-end.ts'
 
 export interface PlainLinksDeps {
   tokens: { known(accessToken: string): Caller | undefined }
@@ -44,7 +45,7 @@ export function plainLinks({ tokens, attachments, quotas }: PlainLinksDeps) {
 export function sendLinks(response: ServerResponse, text: string, id: string): void {
   const type = 'application/json; charset=utf-8'
   const head = ['x-request-id', id, 'cache-control', 'no-store', 'content-type', type, 'content-length']
-  response.writeHead(200, [...head, String(text.length)]).end(text, 'latin1')
+  atTurnsEnd(() => response.writeHead(200, [...head, String(text.length)]).end(text, 'latin1'))
 }
 
 /** All of a body of `length` bytes once it is there. It is not taken out of the request, which can go on to the route. */
