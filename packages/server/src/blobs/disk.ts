@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { Failure, isSystemError } from '../errors.ts'
 import { type BlobStore, type ByteRange, checkedId, type ListedBlob, type StoredBlob } from './blob-store.ts'
+import { FileBody, readExactly } from './file-body.ts'
 
 export interface DiskBlobsOptions {
   directory: string
@@ -18,12 +19,6 @@ const SHORT = 64 * 1024
 // Room that uploads leave to the records and to logs: this much, or this share of a small disk.
 const RESERVED_BYTES = 64 * 1024 * 1024
 const RESERVED_SHARE = 0.02
-// A reader that keeps up is read for in larger and larger pieces; a slow one must not hold much memory. The first bytes say
-// nothing of that: the sockets' own buffers take them.
-const LEAST_CHUNK = 64 * 1024
-const MOST_CHUNK = 1024 * 1024
-const KEEPS_UP_MS = 50
-const SOCKETS_TAKE = 12 * 1024 * 1024
 
 /**
  * Blobs as files `blobs/ab/<id>`. A put is: new file under `tmp/` on the same file system → bytes → fsync → rename → fsync
@@ -91,7 +86,7 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
     const handle = await unlessMissing(openToRead(pathOf(id)))
     if (handle === undefined) return undefined
     const length = range.last - range.first + 1
-    if (length > SHORT) return streamOf(handle, range)
+    if (length > SHORT) return new FileBody(handle, range)
     try {
       return await readExactly(handle, range.first, length)
     } finally {
@@ -184,60 +179,6 @@ async function openToRead(path: string): Promise<FileHandle> {
 async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   let written = 0
   while (written < chunk.length) written += (await handle.write(chunk, written)).bytesWritten
-}
-
-function streamOf(handle: FileHandle, { first, last }: ByteRange): Readable {
-  let position = first
-  let chunk = LEAST_CHUNK
-  let pushedAt = performance.now()
-  let ahead: Promise<Buffer> | undefined
-
-  function next(): Promise<Buffer> | undefined {
-    const length = Math.min(chunk, last - position + 1)
-    if (length <= 0) return undefined
-    const at = position
-    position += length
-    return readExactly(handle, at, length)
-  }
-
-  return new Readable({
-    // Read ahead below, and only for who keeps up.
-    highWaterMark: 0,
-    read() {
-      const keepsUp = position - first >= SOCKETS_TAKE && performance.now() - pushedAt < KEEPS_UP_MS
-      chunk = keepsUp ? Math.min(chunk * 2, MOST_CHUNK) : Math.max(chunk / 4, LEAST_CHUNK)
-      const wanted = ahead ?? next()
-      ahead = undefined
-      if (wanted === undefined) {
-        this.push(null)
-        return
-      }
-      wanted.then(
-        (bytes) => {
-          pushedAt = performance.now()
-          if (keepsUp) ahead = next()
-          // Whoever reads on hears of it.
-          ahead?.catch(() => {})
-          this.push(bytes)
-        },
-        (error) => this.destroy(error),
-      )
-    },
-    destroy(error, done) {
-      handle.close().then(() => done(error), done)
-    },
-  })
-}
-
-async function readExactly(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length)
-  let done = 0
-  while (done < length) {
-    const { bytesRead } = await handle.read(buffer, done, length - done, position + done)
-    if (bytesRead === 0) throw new Error(`a blob ends at byte ${position + done}, before its record says`)
-    done += bytesRead
-  }
-  return buffer
 }
 
 /** What is not there is an answer. */

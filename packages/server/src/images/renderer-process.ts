@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
+import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { OssFailure } from '../oss/failure.ts'
 import type { ImageOperation } from '../oss/process.ts'
@@ -137,7 +137,7 @@ export class RendererProcess {
         if (sent === 0) this.#child.send({ size: source.size, operations } satisfies JobHeader, () => undefined)
         sent += chunk.byteLength
         if (sent > source.size) throw new Error('A blob is longer than its record says')
-        if (!stdin.write(chunk)) await once(stdin, 'drain', { signal: over.signal })
+        await taken(stdin, chunk)
       }
       if (sent < source.size) throw new Error('A blob is shorter than its record says')
     } catch (error) {
@@ -181,4 +181,9 @@ function tooSlow(limitMs: number): OssFailure {
 
 function isGone(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')
+}
+
+/** Resolves when the kernel has the bytes: then their memory may be used again. A child that is killed takes no more. */
+function taken(stdin: Writable, chunk: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => stdin.write(chunk, (error) => (error ? reject(error) : resolve())))
 }

@@ -2,7 +2,7 @@
  * The program of a child process that turns one job after another into pixels. Everything in a job came from strangers:
  * whatever happens here, the server only loses a child. Bytes come on standard input and never by path.
  */
-import { once } from 'node:events'
+import { readSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { OssFailure } from '../oss/failure.ts'
 import { isTrap } from './pdf.ts'
@@ -10,6 +10,7 @@ import { confineSharp, renderImage } from './render-image.ts'
 import type { JobHeader, RendererMessage, RendererSettings, RenderReply } from './render-job.ts'
 
 const BACKGROUND_PRIORITY = 10
+const STDIN = 0
 
 const settings: RendererSettings = JSON.parse(process.argv[2] ?? '{}')
 confineSharp(settings)
@@ -22,7 +23,7 @@ send({ kind: 'ready' })
 
 async function reply({ size, operations }: JobHeader): Promise<RenderReply> {
   try {
-    return { kind: 'image', ...(await renderImage({ bytes: await receive(size), operations }, settings)) }
+    return { kind: 'image', ...(await renderImage({ bytes: receive(size), operations }, settings)) }
   } catch (error) {
     if (error instanceof OssFailure) {
       return { kind: 'failure', code: error.code, message: error.message, elements: error.elements }
@@ -33,13 +34,14 @@ async function reply({ size, operations }: JobHeader): Promise<RenderReply> {
   }
 }
 
-async function receive(size: number): Promise<Uint8Array> {
+/** Waiting holds nothing up: there is nothing else to do. */
+function receive(size: number): Uint8Array {
   const bytes = Buffer.allocUnsafeSlow(size)
-  let filled = 0
-  while (filled < size) {
-    const chunk: Buffer | null = process.stdin.read()
-    if (chunk) filled += chunk.copy(bytes, filled)
-    else await once(process.stdin, 'readable')
+  for (let filled = 0; filled < size; ) {
+    const count = readSync(STDIN, bytes, filled, size - filled, null)
+    // The server is gone.
+    if (count === 0) process.exit(0)
+    filled += count
   }
   return bytes
 }

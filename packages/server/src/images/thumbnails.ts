@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { BlobStore } from '../blobs/blob-store.ts'
+import type { BlobBody, BlobStore } from '../blobs/blob-store.ts'
+import { FileBody } from '../blobs/file-body.ts'
 import { OssFailure, type OssFailureCode } from '../oss/failure.ts'
 import { type ImageOperation, parseProcess } from '../oss/process.ts'
 import { isSourceType } from './formats.ts'
@@ -167,6 +168,12 @@ function failureMemory(now: () => number): LRUCache<string, OssFailure> {
   return new LRUCache({ max: MAX_REMEMBERED_FAILURES, ttl: FAILURE_MEMORY_MS, ttlResolution: 0, perf: { now } })
 }
 
+function inPieces(body: BlobBody): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+  if (body instanceof Uint8Array) return [body]
+  return body instanceof FileBody ? body.pieces() : body
+}
+
+/** Each is good until the next one is asked for. */
 async function* chunksOf(blobs: Pick<BlobStore, 'read'>, source: ThumbnailSource): AsyncGenerator<Uint8Array> {
   const body = await blobs.read(source.blobId, { first: 0, last: source.size - 1 })
   // Removed between the caller's look at the record and now.
@@ -174,7 +181,7 @@ async function* chunksOf(blobs: Pick<BlobStore, 'read'>, source: ThumbnailSource
   const sha256 = createHash('sha256')
   let seen = 0
   // The iterator of a stream destroys it, however the reading ends.
-  for await (const chunk of body instanceof Uint8Array ? [body] : body) {
+  for await (const chunk of inPieces(body)) {
     sha256.update(chunk)
     seen += chunk.length
     // Before its last bytes are given away, so that nothing is made of a blob that rotted.
