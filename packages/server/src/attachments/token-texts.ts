@@ -9,7 +9,7 @@ const TIME_LENGTH = 9
 
 /**
  * An access token names the millisecond of its issue before its chance. What it is found by begins with the same, so that
- * tokens of one time lie side by side in the database: a commit of 30 of them writes five pages and not 35, and those that
+ * tokens of one time lie side by side in the database: a commit of 30 of them writes 11 pages and not 48, and those that
  * expire together are removed together.
  */
 export function tokenTexts() {

@@ -66,7 +66,6 @@ class DiskThumbnails implements ThumbnailCache {
   constructor(options: ThumbnailCacheOptions) {
     this.#options = options
     this.#index = new LRUCache({
-      max: MAX_FILES,
       maxSize: Math.max(options.maxBytes, 1),
       sizeCalculation: (size) => size,
       dispose: (_size, key, reason) => {
@@ -164,7 +163,7 @@ class DiskThumbnails implements ThumbnailCache {
     this.#born = undefined
     found.sort((one, other) => one.writtenAt - other.writtenAt)
     for (const { key, size } of found) if (!later.has(key)) this.#remember(key, size)
-    for (const [key, size] of later) this.#index.set(key, size)
+    for (const [key, size] of later) this.#keep(key, size)
   }
 
   #remember(key: string, fileBytes: number): void {
@@ -172,7 +171,13 @@ class DiskThumbnails implements ThumbnailCache {
     // The index silently ignores what is larger than itself.
     if (size > this.#options.maxBytes) this.#background(this.#drop(key))
     else if (this.#born) this.#born.set(key, size)
-    else this.#index.set(key, size)
+    else this.#keep(key, size)
+  }
+
+  /** Told a number of files beforehand, the library would lay out room for all of them at the start. */
+  #keep(key: string, size: number): void {
+    this.#index.set(key, size)
+    if (this.#index.size > MAX_FILES) this.#index.pop()
   }
 
   async #drop(key: string): Promise<void> {
