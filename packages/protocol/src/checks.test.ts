@@ -22,7 +22,9 @@ const credential = fc.oneof(
   anything,
   fc.tuple(fc.constantFrom('x', '章', '😀'), length).map(([a, n]) => a.repeat(n)),
 )
-const expiration = fc.oneof(anything, fc.integer({ min: -1, max: 3 }))
+const name = fc.oneof({ weight: 3, arbitrary: fc.constant('x') }, anything)
+const edges = fc.constantFrom(-1, 0, 1, 2, 1.5, MAX_EXPIRATION_SECONDS, MAX_EXPIRATION_SECONDS + 1)
+const expiration = fc.oneof({ weight: 9, arbitrary: edges }, anything)
 const logs = fc.constantFrom(MAX_LOGS, MAX_LOGS + 1).map((count) => Array(count).fill(0))
 
 /** Objects of these fields, each of them there or not, and things that are none. */
@@ -30,7 +32,7 @@ function near(fields: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<unkno
   return fc.oneof({ weight: 9, arbitrary: fc.record(fields, { requiredKeys: [] }) }, anything)
 }
 
-const download = near({ id: anything, key: anything, expiration, more: anything })
+const download = near({ id: name, key: name, expiration, more: anything })
 const document = near({
   form: fc.oneof(fc.dictionary(fc.string(), anything), anything),
   params: anything,
