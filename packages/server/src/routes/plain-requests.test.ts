@@ -217,6 +217,29 @@ describe('plain requests', () => {
     assert.deepEqual(found, [500, 200])
   })
 
+  it('for a token are logged also where the caller has left before it was written', async () => {
+    const { appKey, appSecurity } = at.app
+    const body = JSON.stringify({ appKey, appSecurity })
+    await logged([(await bySocket(toToken(body))).headers['x-request-id']])
+    const ofTokens = () => lines().filter(({ path }) => path === PATHS.getAccessToken).length
+    const before = ofTokens()
+    using database = new DatabaseSync(join(at.data, 'records.sqlite'))
+    // The write waits for this one, and meanwhile the caller goes.
+    database.exec('begin immediate')
+    const options = { method: 'POST', headers: { 'content-type': 'application/json', host: 'attache.test' } }
+    const request = ask(base + PATHS.getAccessToken, options)
+    request.on('error', () => {})
+    request.end(body)
+    for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate)
+    request.destroy()
+    for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate)
+    database.exec('rollback')
+    for (let left = 500; ofTokens() === before && left > 0; left--) {
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    assert.equal(ofTokens(), before + 1)
+  })
+
   it('for a token meet the frame once the app is disabled', async () => {
     const app = await createApp(at.service.stores, { corporationId: 'other', corporationName: '乙', demo: false })
     const asked = toToken({ appKey: app.appKey, appSecurity: app.appSecurity })

@@ -53,9 +53,11 @@ export function plainRequests(deps: PlainRequestsDeps, otherwise: Handler): Hand
     const { socket } = told.request
     // One that is closed has no address any more.
     const address = socket.remoteAddress
-    told.response.once('close', () =>
-      deps.ended({ ...told, address, endedAt: performance.now(), bytesAfter: socket.bytesWritten ?? 0 }),
-    )
+    const ended = () =>
+      deps.ended({ ...told, address, endedAt: performance.now(), bytesAfter: socket.bytesWritten ?? 0 })
+    // Who asked for a token may have left while it was written.
+    if (told.response.destroyed) ended()
+    else told.response.once('close', ended)
   }
 
   function takeGet(request: IncomingMessage, response: ServerResponse): boolean {
