@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { LRUCache } from 'lru-cache'
 import type { Signer } from '../attachments/link-credentials.ts'
 import { THUMBNAIL } from '../attachments/links.ts'
 import type { ByteRange } from '../blobs/blob-store.ts'
+import { boundedCache } from '../bounded-cache.ts'
 import type { RenderedImage } from '../images/thumbnails.ts'
 import { sameSignature, signV1 } from '../oss/signature.ts'
 import { encodeValue } from '../oss/target.ts'
@@ -56,7 +56,7 @@ export function plainGet(deps: PlainGetDeps) {
   const { attachments, credentials, now, bucket } = deps
 
   // Links whose signature was right, letter by letter. What may end them early is asked anew each time.
-  const verified = new LRUCache<string, VerifiedLink>({ max: KNOWN_LINKS })
+  const verified = boundedCache<VerifiedLink>(KNOWN_LINKS)
 
   /** Which attachment a link leads to, and that it is a true one. */
   function usedLink(url: string): LinkUse | undefined {
