@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -111,6 +112,16 @@ test('replaces a child that died idle', async () => {
   assert.equal((await gate.run(bytesOf(jpeg), SMALL)).contentType, 'image/jpeg')
 })
 
+test('makes nothing of bytes that are not those that were uploaded, and blames no image for it', async () => {
+  const gate = open({ maxChildren: 1 })
+  const sha256 = createHash('sha256').update(jpeg).digest('hex')
+  assert.equal((await gate.run({ ...bytesOf(jpeg), sha256 }, SMALL)).contentType, 'image/jpeg')
+  for (const rotted of [Buffer.concat([jpeg, jpeg]), jpeg.subarray(0, 200)]) {
+    await assert.rejects(gate.run({ ...bytesOf(rotted), sha256 }, SMALL), /not what was uploaded/)
+  }
+  assert.equal((await gate.run({ ...bytesOf(jpeg), sha256 }, SMALL)).contentType, 'image/jpeg')
+})
+
 test('kills a child without work after a while', async () => {
   const gate = open({ maxChildren: 1, idleMs: 30 })
   const before = childrenOf(process.pid)
@@ -158,7 +169,7 @@ function bytesOf(bytes: Uint8Array, opened?: () => Promise<void> | void): JobSou
     await opened?.()
     yield bytes
   }
-  return { size: bytes.byteLength, bytes: chunks }
+  return { size: bytes.byteLength, sha256: undefined, bytes: chunks }
 }
 
 function open(limits: Partial<GateLimits>): Gate {

@@ -9,9 +9,11 @@ export interface RendererSettings {
   avif: boolean
 }
 
-/** `size` is in bytes and not nought; `bytes` is called at most once. */
+/** `size` is in bytes and not nought; `bytes` is called at most once, each of its chunks good until the next one is asked for. */
 export interface JobSource {
   size: number
+  /** Lower-case hex. Of bytes that have another one nothing is made. */
+  sha256: string | undefined
   bytes(): AsyncIterable<Uint8Array>
 }
 
@@ -21,6 +23,7 @@ export interface JobSource {
  */
 export interface JobHeader {
   size: number
+  sha256: string | undefined
   operations: ImageOperation[]
 }
 

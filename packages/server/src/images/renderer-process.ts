@@ -129,17 +129,18 @@ export class RendererProcess {
 
   async #feed({ source, operations, answered, over }: Work): Promise<void> {
     const { stdin } = this.#child
+    const { size, sha256 } = source
     let sent = 0
     try {
       for await (const chunk of source.bytes()) {
         if (over.signal.aborted || !stdin) return
         if (chunk.byteLength === 0) continue
-        if (sent === 0) this.#child.send({ size: source.size, operations } satisfies JobHeader, () => undefined)
+        if (sent === 0) this.#child.send({ size, sha256, operations } satisfies JobHeader, () => undefined)
         sent += chunk.byteLength
-        if (sent > source.size) throw new Error('A blob is longer than its record says')
+        if (sent > size) throw new Error('A blob is longer than its record says')
         await taken(stdin, chunk)
       }
-      if (sent < source.size) throw new Error('A blob is shorter than its record says')
+      if (sent < size) throw new Error('A blob is shorter than its record says')
     } catch (error) {
       if (sent === 0) answered.reject(error)
       // A child that got a part waits for the rest, so it can't be used again.

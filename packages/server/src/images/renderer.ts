@@ -6,7 +6,7 @@ import { readSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { OssFailure } from '../oss/failure.ts'
 import { isTrap } from './pdf.ts'
-import { confineSharp, renderImage } from './render-image.ts'
+import { confineSharp, type RenderJob, renderImage } from './render-image.ts'
 import type { JobHeader, RendererMessage, RendererSettings, RenderReply } from './render-job.ts'
 
 const BACKGROUND_PRIORITY = 10
@@ -21,21 +21,32 @@ process.on('disconnect', () => process.exit(0))
 process.on('message', async (header: JobHeader) => send(await reply(header)))
 send({ kind: 'ready' })
 
-async function reply({ size, operations }: JobHeader): Promise<RenderReply> {
+async function reply({ size, sha256, operations }: JobHeader): Promise<RenderReply> {
+  const bytes = receive(size)
+  // On a thread of its own, beside the rendering: whatever became of bytes that rotted says nothing of the image.
+  const hashed = sha256 === undefined ? undefined : crypto.subtle.digest('SHA-256', bytes)
+  const rendered = await outcomeOf({ bytes, operations })
+  if (hashed && Buffer.from(await hashed).toString('hex') !== sha256) {
+    return { kind: 'fault', message: 'the blob is not what was uploaded' }
+  }
+  // The gate reads this exit as a damaged image.
+  if (rendered === 'trapped') process.exit(1)
+  return rendered
+}
+
+async function outcomeOf(job: RenderJob): Promise<RenderReply | 'trapped'> {
   try {
-    return { kind: 'image', ...(await renderImage({ bytes: receive(size), operations }, settings)) }
+    return { kind: 'image', ...(await renderImage(job, settings)) }
   } catch (error) {
     if (error instanceof OssFailure) {
       return { kind: 'failure', code: error.code, message: error.message, elements: error.elements }
     }
-    // The gate reads this exit as a damaged image.
-    if (isTrap(error)) process.exit(1)
-    return replyOfLibrary(error)
+    return isTrap(error) ? 'trapped' : replyOfLibrary(error)
   }
 }
 
 /** Waiting holds nothing up: there is nothing else to do. */
-function receive(size: number): Uint8Array {
+function receive(size: number): Uint8Array<ArrayBuffer> {
   const bytes = Buffer.allocUnsafeSlow(size)
   for (let filled = 0; filled < size; ) {
     const count = readSync(STDIN, bytes, filled, size - filled, null)

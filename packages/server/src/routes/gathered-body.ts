@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 
 /** A body is handed on in pieces of up to about this many bytes; so many wait in memory for who takes them. */
 const MOST = 256 * 1024
-// What ends before it has so many bytes is handed on as it came.
+// What ends before it has so many bytes is handed on as it came, and so is a little more whose end is there at once.
 const SMALL = 128 * 1024
 const MOST_RESTING = 16
 
@@ -11,8 +11,8 @@ const MOST_RESTING = 16
 const resting: Buffer<SharedArrayBuffer>[] = []
 
 /**
- * The bytes of a body, in larger pieces. Each is good only until the next one is asked for. A body of more than 128 KiB
- * comes in shared memory from its beginning.
+ * The bytes of a body, in larger pieces. Each is good only until the next one is asked for. A large body comes in
+ * shared memory from its beginning, a small one never.
  */
 export async function* gathered(body: Readable): AsyncGenerator<Uint8Array, void, undefined> {
   const queue = queueOf(body)
