@@ -13,5 +13,7 @@ parentPort?.on('message', async ({ pass, step, chunk }: ThreadRequest) => {
   if (step === 'close') return
   const { update, result } = await open
   if (chunk) update(chunk)
+  // A copy made for this thread: many small ones would wait long for a collector that sees little to do.
+  if (chunk?.buffer instanceof ArrayBuffer) chunk.buffer.transfer(0)
   parentPort?.postMessage({ pass, digest: step === 'result' ? result() : undefined } satisfies ThreadAnswer)
 })

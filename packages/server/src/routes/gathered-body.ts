@@ -3,27 +3,29 @@ import type { Readable } from 'node:stream'
 /** A body is handed on in pieces of up to about this many bytes; so many wait in memory for who takes them. */
 const MOST = 256 * 1024
 // What ends before it has so many bytes is handed on as it came, and so is a little more whose end is there at once.
-const SMALL = 128 * 1024
-const MOST_RESTING = 16
+const SMALL = 64 * 1024
+// However many uploads there are: where none is free the bytes are handed on as they came.
+const MOST_SHARED = 32
 
 // Shared memory, so that digests can be computed on threads; used again and again, because memory that is new for each
 // piece makes the collector walk the whole heap several times a second.
 const resting: Buffer<SharedArrayBuffer>[] = []
+let made = 0
 
 /**
- * The bytes of a body, in larger pieces. Each is good only until the next one is asked for. A large body comes in
- * shared memory from its beginning, a small one never.
+ * The bytes of a body, in larger pieces. Each is good only until the next one is asked for. Many at a time come in
+ * shared memory, so long as there is some.
  */
 export async function* gathered(body: Readable): AsyncGenerator<Uint8Array, void, undefined> {
   const queue = queueOf(body)
   try {
-    const pieces = await queue.atLeast(SMALL)
+    const pieces = await queue.atLeast(SMALL + 1)
     if (queue.ended()) {
-      yield* pieces
+      yield* oneByOne(pieces)
       return
     }
-    yield* inSharedMemory(pieces)
-    while (!queue.ended()) yield* inSharedMemory(await queue.atLeast(1))
+    yield* joined(pieces)
+    while (!queue.ended()) yield* joined(await queue.atLeast(1))
   } finally {
     body.destroy()
   }
@@ -67,8 +69,13 @@ function queueOf(body: Readable) {
   }
 }
 
-function* inSharedMemory(pieces: Buffer[]): Generator<Uint8Array, void, undefined> {
-  const shared = resting.pop() ?? Buffer.from(new SharedArrayBuffer(MOST))
+function* joined(pieces: Buffer[]): Generator<Uint8Array, void, undefined> {
+  const size = pieces.reduce((sum, { length }) => sum + length, 0)
+  const shared = size > SMALL ? sharedMemory() : undefined
+  if (shared === undefined) {
+    yield* oneByOne(pieces)
+    return
+  }
   try {
     let filled = 0
     for (const piece of pieces) {
@@ -84,8 +91,22 @@ function* inSharedMemory(pieces: Buffer[]): Generator<Uint8Array, void, undefine
     }
     if (filled > 0) yield shared.subarray(0, filled)
   } finally {
-    if (resting.length < MOST_RESTING) resting.push(shared)
+    resting.push(shared)
   }
+}
+
+function* oneByOne(pieces: Buffer[]): Generator<Uint8Array, void, undefined> {
+  for (const piece of pieces) {
+    yield piece
+    release(piece)
+  }
+}
+
+function sharedMemory(): Buffer<SharedArrayBuffer> | undefined {
+  const found = resting.pop()
+  if (found || made === MOST_SHARED) return found
+  made++
+  return Buffer.from(new SharedArrayBuffer(MOST))
 }
 
 /** Gives memory back at once where a piece is all that is in it, so that nobody else can hold a part of it. */
