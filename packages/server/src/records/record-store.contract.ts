@@ -119,12 +119,16 @@ export function recordStoreContract(name: string, open: () => Promise<RecordStor
     it('adds an attachment once, however often it is asked to, and refuses another with its id', async () => {
       const { corporationId } = await newApp()
       const attachment = attachmentRecord(corporationId, 'a.pdf')
-      await Promise.all([store.attachments.add(attachment), store.attachments.add(attachment)])
+      const many = Array.from({ length: 50 }, () => attachmentRecord(corporationId, 'a.pdf'))
+      for (const one of [attachment, ...many]) {
+        await Promise.all([store.attachments.add(one), store.attachments.add(one), store.attachments.add(one)])
+      }
       await store.attachments.add(attachment)
-      assert.equal((await store.quotas.usage(corporationId)).attachments, 1)
-      const other = { ...attachmentRecord(corporationId, 'b.pdf'), fileId: attachment.fileId }
-      await assert.rejects(store.attachments.add(other))
-      assert.deepEqual(await store.attachments.byFileIds([attachment.fileId]), [attachment])
+      assert.equal((await store.quotas.usage(corporationId)).attachments, 51)
+      const other = attachmentRecord(corporationId, 'b.pdf')
+      await assert.rejects(store.attachments.add({ ...other, fileId: attachment.fileId }))
+      await assert.rejects(store.attachments.add({ ...other, key: attachment.key }))
+      assert.deepEqual(await store.attachments.byFileIds([attachment.fileId, other.fileId]), [attachment])
     })
 
     it('gives all attachments in pages, by their ids', async () => {

@@ -8,12 +8,12 @@ export function attachments({ db, dialect, write, writeOne }: Parts): Attachment
   const sideBySide = !dialect.groupsCommits
   const insert = dialect.insertsInWith ? insertAtOnce : insertInTurn
 
-  /** Says whether it was added: not where the same `fileId` is there. */
+  /** Says whether it was added: not where the same `fileId` or key is there. Of two at once one may meet either of them first. */
   async function insertInTurn(database: Database, attachment: AttachmentRecord): Promise<boolean> {
     const { numInsertedOrUpdatedRows } = await database
       .insertInto('attachments')
       .values(attachment)
-      .onConflict((conflict) => conflict.column('fileId').doNothing())
+      .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst()
     if (numInsertedOrUpdatedRows !== 1n) return false
     await countAttachment(database, attachment, { by: 1, sideBySide })
@@ -28,7 +28,7 @@ export function attachments({ db, dialect, write, writeOne }: Parts): Attachment
         query
           .insertInto('attachments')
           .values(attachment)
-          .onConflict((conflict) => conflict.column('fileId').doNothing())
+          .onConflict((conflict) => conflict.doNothing())
           .returning(['corporationId', 'size']),
       )
       .insertInto('corporationUsage')
@@ -51,7 +51,7 @@ export function attachments({ db, dialect, write, writeOne }: Parts): Attachment
       .select('blobId')
       .where('fileId', '=', fileId)
       .executeTakeFirst()
-    // Another attachment with this id: the database refuses it.
+    // Another attachment with this id or this key: the database refuses it.
     if (there?.blobId !== blobId) await database.insertInto('attachments').values(attachment).execute()
   }
 
