@@ -5,12 +5,18 @@ export interface Row {
   target: string
   /** Its target is a time or an amount of memory, which other work on the machine spoils. */
   measures?: true
+  /** In some runs it falls short, and why: told in CI, and no reason to be red until it is mended. */
+  short?: string
   /** Why there is no program for it yet. */
   waits?: string
 }
 
 const CONSOLE = 'waits for the console'
 
+const SHORT = new Map([
+  ['D1', 'the PDF viewer of Chromium sometimes runs the own alert of a PDF that another page embeds'],
+  ['D3', 'p99 of downloadurls is 2 to 3.4 × idle on two cores'],
+])
 const MEASURES = new Set(['B3', 'C5', 'D3', 'D4', 'E4', 'E5', 'F1', 'F2', 'F4'])
 
 /** The scorecard. The program of a row is the file here whose name begins with its id. */
@@ -90,5 +96,11 @@ function should(id: string, target: string, waits?: string): Row {
 }
 
 function rowOf(row: Row, waits: string | undefined): Row {
-  return { ...row, ...(waits !== undefined && { waits }), ...(MEASURES.has(row.id) && { measures: true }) }
+  const short = SHORT.get(row.id)
+  return {
+    ...row,
+    ...(waits !== undefined && { waits }),
+    ...(MEASURES.has(row.id) && { measures: true }),
+    ...(short !== undefined && { short }),
+  }
 }

@@ -34,7 +34,7 @@ for (const row of rowsAsked(asked)) {
     continue
   }
   let proved = await prove(row, file)
-  if (proved.outcome.result === 'falls short' && row.measures && process.env['CI'] === 'true') {
+  if (proved.outcome.result === 'falls short' && row.measures && row.level === 'M' && process.env['CI'] === 'true') {
     console.log(`${row.id} measures times and memory, which other work on this machine may have spoilt: once more`)
     proved = await prove(row, file)
   }
@@ -42,7 +42,7 @@ for (const row of rowsAsked(asked)) {
 }
 await keepOutcomes(finished.map(({ outcome }) => outcome))
 console.log(`\n${table()}`)
-const green = finished.every(({ outcome, level }) => passes(outcome) || (level === 'S' && process.env['CI'] === 'true'))
+const green = finished.every((one) => passes(one.outcome) || (process.env['CI'] === 'true' && mayFallShort(one)))
 process.exit(green ? 0 : 1)
 
 function rowsAsked(ids: readonly string[]): readonly Row[] {
@@ -100,6 +100,12 @@ function endGroup(pid: number): void {
   } catch {
     // It has ended by itself.
   }
+}
+
+function mayFallShort({ outcome, level }: Proved): boolean {
+  const known = ROWS.find(({ id }) => id === outcome.id)?.short
+  if (known !== undefined) console.log(`\n${outcome.id} is known to fall short: ${known}`)
+  return outcome.result === 'falls short' && (level === 'S' || known !== undefined)
 }
 
 function passes({ id, result }: Outcome): boolean {
