@@ -45,6 +45,11 @@ export function twoPagePdf(): Buffer {
       ]
     }),
   ]
+  return pdfOf(objects)
+}
+
+/** Numbered from 1, the first one the catalogue. */
+export function pdfOf(objects: readonly string[]): Buffer {
   let text = '%PDF-1.4\n'
   let table = `xref\n0 ${objects.length + 1}\n0000000000 65535 f \n`
   for (const [index, object] of objects.entries()) {

@@ -1,6 +1,6 @@
 /** Forty pictures and documents that mean harm to whoever renders them. */
 import { crc32, deflateSync } from 'node:zlib'
-import { halfTransparentPng, hugeAvif, hugePng, plain, truncatedJpeg, twoPagePdf } from '../pictures.ts'
+import { halfTransparentPng, hugeAvif, hugePng, pdfOf, plain, truncatedJpeg, twoPagePdf } from '../pictures.ts'
 
 export interface HostileImage {
   name: string
@@ -163,7 +163,7 @@ function scans(progressive: Buffer): Buffer {
 }
 
 function pdf(content: string, mediaBox = '0 0 200 100'): Buffer {
-  return documentOf([
+  return pdfOf([
     '<</Type/Catalog/Pages 2 0 R>>',
     '<</Type/Pages/Kids[3 0 R]/Count 1>>',
     `<</Type/Page/Parent 2 0 R/MediaBox[${mediaBox}]/Resources<<>>/Contents 4 0 R>>`,
@@ -178,24 +178,11 @@ function nestedForms(): Buffer {
     const resources = n === 9 ? '<<>>' : `<</XObject<</F ${6 + n} 0 R>>>>`
     return `<</Type/XObject/Subtype/Form/BBox[0 0 200 100]/Resources${resources}/Length ${content.length}>>\nstream\n${content}\nendstream`
   })
-  return documentOf([
+  return pdfOf([
     '<</Type/Catalog/Pages 2 0 R>>',
     '<</Type/Pages/Kids[3 0 R]/Count 1>>',
     '<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 100]/Resources<</XObject<</F 5 0 R>>>>/Contents 4 0 R>>',
     '<</Length 5>>\nstream\n/F Do\nendstream',
     ...forms,
   ])
-}
-
-function documentOf(objects: readonly string[]): Buffer {
-  let text = '%PDF-1.4\n'
-  let table = `xref\n0 ${objects.length + 1}\n0000000000 65535 f \n`
-  for (const [n, object] of objects.entries()) {
-    table += `${String(text.length).padStart(10, '0')} 00000 n \n`
-    text += `${n + 1} 0 obj\n${object}\nendobj\n`
-  }
-  return Buffer.from(
-    `${text}${table}trailer\n<</Size ${objects.length + 1}/Root 1 0 R>>\nstartxref\n${text.length}\n%%EOF\n`,
-    'latin1',
-  )
 }
