@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { setPriority } from 'node:os'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { OssFailure } from '../oss/failure.ts'
@@ -14,6 +15,7 @@ export interface RendererLimits {
   memoryBytes: number
 }
 
+const BACKGROUND_PRIORITY = 10
 const BOOT_TIME_MS = 20_000
 const MEMORY_SAMPLE_MS = 10
 /** Of the memory that a renderer may have: the rest is for what a decoder takes between two looks. */
@@ -55,6 +57,7 @@ export class RendererProcess {
       serialization: 'advanced',
       stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
     })
+    lowerPriority(this.#child.pid)
     this.#bootLimit = setTimeout(() => this.kill(new Error('The image renderer did not start in time')), BOOT_TIME_MS)
     this.#child.on('message', (message: RendererMessage) => this.#receive(message))
     this.#child.on('exit', (code, signal) => this.#end(`exit ${code ?? signal}`))
@@ -173,6 +176,16 @@ export class RendererProcess {
       if (isGone(error)) return 0
       throw error
     }
+  }
+}
+
+/** At once, so that the threads of a child, which inherit it one by one, and the start itself have it as well. */
+function lowerPriority(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) setPriority(pid, BACKGROUND_PRIORITY)
+  } catch (error) {
+    // Some containers forbid it, and the child may be gone already; the pictures are right all the same.
+    if (!(error instanceof Error)) throw error
   }
 }
 

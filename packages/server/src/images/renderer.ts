@@ -3,18 +3,15 @@
  * whatever happens here, the server only loses a child. Bytes come on standard input and never by path.
  */
 import { readSync } from 'node:fs'
-import { setPriority } from 'node:os'
 import { OssFailure } from '../oss/failure.ts'
 import { isTrap } from './pdf.ts'
 import { confineSharp, type RenderJob, renderImage } from './render-image.ts'
 import type { JobHeader, RendererMessage, RendererSettings, RenderReply } from './render-job.ts'
 
-const BACKGROUND_PRIORITY = 10
 const STDIN = 0
 
 const settings: RendererSettings = JSON.parse(process.argv[2] ?? '{}')
 confineSharp(settings)
-lowerPriority()
 // A signal to the process group is for the server, which still waits for this job when it drains.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 process.on('disconnect', () => process.exit(0))
@@ -63,15 +60,6 @@ function replyOfLibrary(error: unknown): RenderReply {
   const code = error.message.includes('exceeds pixel limit') ? 'ImageTooLarge' : 'ImageDamage'
   const failure = new OssFailure(code)
   return { kind: 'failure', code, message: failure.message, elements: failure.elements }
-}
-
-function lowerPriority(): void {
-  try {
-    setPriority(BACKGROUND_PRIORITY)
-  } catch (error) {
-    // Some containers forbid it; the pictures are right all the same.
-    if (!(error instanceof Error)) throw error
-  }
 }
 
 function send(message: RendererMessage): void {
