@@ -5,6 +5,13 @@ export interface ActiveFile {
   bytes: Buffer
 }
 
+/**
+ * A PDF's own script runs in the browser's viewer, whatever the headers say. There it has neither a page nor a network: it shows
+ * what it found of them, and tries to get out.
+ */
+export const VIEWER_SAYS = 'VIEWER'
+const REACH = ['document', 'window', 'fetch', 'XMLHttpRequest', 'localStorage', 'WebSocket', 'importScripts', 'require']
+
 /** `witness` is an address; what is asked for there has run. */
 export function activeFiles(witness: string): ActiveFile[] {
   const script = `try{console.log('RAN')}catch(e){};try{fetch('${witness}?fetch')}catch(e){};try{new Image().src='${witness}?image'}catch(e){};try{alert('RAN')}catch(e){}`
@@ -17,7 +24,13 @@ export function activeFiles(witness: string): ActiveFile[] {
   const gifScript = Buffer.concat([Buffer.from('GIF89a/*', 'latin1'), Buffer.alloc(20), Buffer.from(`*/=1;${script}`)])
   const jpegHtml = Buffer.concat([Buffer.from('ffd8ffe000104a46494600010100000100010000', 'hex'), Buffer.from(html)])
   const bmpScript = Buffer.concat([Buffer.from('BM/*', 'latin1'), Buffer.alloc(20), Buffer.from(`*/=1;${script}`)])
-  const pdf = pdfWith(`app.alert('RAN');this.submitForm('${witness}?pdf');this.getURL('${witness}?pdf')`)
+  const reach = REACH.map((name) => `typeof ${name}=='undefined'?'':'${name}'`).join(`)+' '+(`)
+  const out = ['submitForm', 'getURL', 'mailDoc', 'importTextData'].map(
+    (call) => `try{this.${call}('${witness}?pdf')}catch(e){}`,
+  )
+  const pdf = pdfWith(
+    `app.alert(('${VIEWER_SAYS} '+(${reach})).trim());${out.join(';')};try{app.launchURL('${witness}?pdf')}catch(e){}`,
+  )
   const named = (bytes: Buffer | string, ...names: string[]) =>
     names.map((name) => ({ name, bytes: Buffer.from(bytes) }))
   return [
