@@ -2,6 +2,7 @@
  * The program of a child process that turns one job after another into pixels. Everything in a job came from strangers:
  * whatever happens here, the server only loses a child. Bytes come on standard input and never by path.
  */
+import { createHash } from 'node:crypto'
 import { readSync } from 'node:fs'
 import { OssFailure } from '../oss/failure.ts'
 import { isTrap } from './pdf.ts'
@@ -9,6 +10,9 @@ import { confineSharp, type RenderJob, renderImage } from './render-image.ts'
 import type { JobHeader, RendererMessage, RendererSettings, RenderReply } from './render-job.ts'
 
 const STDIN = 0
+const KEPT_BYTES = 32 * 1024 * 1024
+
+let room = Buffer.alloc(0)
 
 const settings: RendererSettings = JSON.parse(process.argv[2] ?? '{}')
 confineSharp(settings)
@@ -19,13 +23,10 @@ process.on('message', async (header: JobHeader) => send(await reply(header)))
 send({ kind: 'ready' })
 
 async function reply({ size, sha256, operations }: JobHeader): Promise<RenderReply> {
-  const bytes = receive(size)
-  // On a thread of its own, beside the rendering: whatever became of bytes that rotted says nothing of the image.
-  const hashed = sha256 === undefined ? undefined : crypto.subtle.digest('SHA-256', bytes)
+  const { bytes, hash } = receive(size)
+  // Whatever became of bytes that rotted says nothing of the image.
+  if (sha256 !== undefined && hash !== sha256) return { kind: 'fault', message: 'the blob is not what was uploaded' }
   const rendered = await outcomeOf({ bytes, operations })
-  if (hashed && Buffer.from(await hashed).toString('hex') !== sha256) {
-    return { kind: 'fault', message: 'the blob is not what was uploaded' }
-  }
   // The gate reads this exit as a damaged image.
   if (rendered === 'trapped') process.exit(1)
   return rendered
@@ -42,16 +43,26 @@ async function outcomeOf(job: RenderJob): Promise<RenderReply | 'trapped'> {
   }
 }
 
-/** Waiting holds nothing up: there is nothing else to do. */
-function receive(size: number): Uint8Array<ArrayBuffer> {
-  const bytes = Buffer.allocUnsafeSlow(size)
+/** Waiting holds nothing up: there is nothing else to do. The bytes are good until the next job. */
+function receive(size: number): { bytes: Uint8Array; hash: string } {
+  const bytes = roomFor(size)
+  const hash = createHash('sha256')
   for (let filled = 0; filled < size; ) {
     const count = readSync(STDIN, bytes, filled, size - filled, null)
     // The server is gone.
     if (count === 0) process.exit(0)
+    // While it is on its way, so that only the last piece is waited for.
+    hash.update(bytes.subarray(filled, filled + count))
     filled += count
   }
-  return bytes
+  return { bytes, hash: hash.digest('hex') }
+}
+
+/** The same memory for one job after another: pages that are new take longer than the copy. */
+function roomFor(size: number): Uint8Array<ArrayBuffer> {
+  if (size > KEPT_BYTES) return Buffer.allocUnsafeSlow(size)
+  if (size > room.length) room = Buffer.allocUnsafeSlow(size)
+  return room.subarray(0, size)
 }
 
 /** Libraries throw plain errors about the image; any other class is a mistake of ours. */
