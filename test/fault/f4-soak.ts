@@ -1,9 +1,8 @@
 /** F4: a mix of everything for a while, at about 70 % of what the callers could ask; what grows meanwhile. */
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { plain } from '../pictures.ts'
-import { type Attache, bytesOf, type Link, startAttache } from '../server.ts'
+import { type Attache, startAttache } from '../server.ts'
+import { mixOf } from './f4-mix.ts'
 import { INSPECTED, liveHeapMib } from './live-heap.ts'
 import { descriptors, machineIsBusy, rssMib, threads } from './machine.ts'
 import { manyRecords } from './many-records.ts'
@@ -12,7 +11,6 @@ import { row } from './stage.ts'
 const WORKERS = 4
 /** Of the time of each request, spent at rest. */
 const REST = 0.43
-const LINKS = 200
 /** More than the service remembers: what it keeps of attachments is as large as it gets before the measuring begins. */
 const KNOWN = 60_000
 const AT_ONCE = 100
@@ -29,26 +27,19 @@ await row('F4', async (stage) => {
   const attache = await startWarm(join(directory, 'data'))
   stage.defer(() => attache.kill())
   const [warmUpMs, soakMs] = full ? [300_000, 3_600_000] : [60_000, 120_000]
-  const links = await someLinks(attache)
   const count = { done: 0, failed: 0 }
   const going = { on: true }
-  const kinds = [
-    () => attache.upload('soak.bin', randomBytes(Math.ceil(200_000 ** random()))),
-    () => attache.links(Array.from({ length: 50 }, () => some(links).ref)),
-    async () => bytesOf(await fetch(some(links).link.url)),
-    async () => bytesOf(await fetch(some(links).link.url, { headers: { range: 'bytes=100-299' } })),
-    async () => bytesOf(await fetch(some(links.slice(0, 10)).link.thumbUrl)),
-    async () => bytesOf(await fetch(some(links).link.url.replace('Signature=', 'Signature=x'))),
-    () => attache.token(),
-  ]
-  const some = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T
+  const kinds = await mixOf(attache, random)
 
   async function worker(): Promise<void> {
     while (going.on) {
       const started = performance.now()
-      await some(kinds)().then(
+      const call = kinds[Math.floor(random() * kinds.length)]
+      await call?.().then(
         () => count.done++,
-        () => count.failed++,
+        (error) => {
+          if (count.failed++ === 0) console.log(error)
+        },
       )
       await pause((performance.now() - started) * REST)
     }
@@ -102,24 +93,6 @@ async function startWarm(data: string): Promise<Attache> {
     await Promise.all(Array.from({ length: AT_ONCE }, () => attache.token()))
   }
   return attache
-}
-
-interface Known {
-  ref: { id: string; key: string; expiration: number }
-  link: Link
-}
-
-async function someLinks(attache: Attache): Promise<Known[]> {
-  const picture = Buffer.from(await plain(400, 300).jpeg().toBuffer())
-  const known: Known[] = []
-  for (let index = 0; index < LINKS; index++) {
-    const bytes = index < 10 ? picture : randomBytes(1000 * (index + 1))
-    const uploaded = await attache.upload(index < 10 ? 'a.jpg' : 'a.bin', bytes)
-    const ref = { id: uploaded.fileId, key: uploaded.key, expiration: 86_400 }
-    const [link] = await attache.links([ref])
-    if (link) known.push({ ref, link })
-  }
-  return known
 }
 
 /** Since the last look. */
