@@ -79,6 +79,8 @@ export interface Losses {
 }
 
 const READERS = 8
+/** A service answers for at most 10,000. */
+const LINKS_AT_ONCE = 5000
 const MOST_SAID = 10
 
 /** Reads through links, as a caller does. */
@@ -87,8 +89,12 @@ export async function lossesAmong(attache: Attache, expected: readonly Acknowled
   const say = (line: string) => {
     if (losses.lost + losses.wrong <= MOST_SAID) console.log(line)
   }
-  const links = await attache.links(expected.map(({ fileId, key }) => ({ id: fileId, key, expiration: 600 })))
-  const addresses = new Map(links.map(({ id, url }) => [id, url]))
+  const addresses = new Map<string, string>()
+  for (let from = 0; from < expected.length; from += LINKS_AT_ONCE) {
+    const asked = expected.slice(from, from + LINKS_AT_ONCE)
+    const links = await attache.links(asked.map(({ fileId, key }) => ({ id: fileId, key, expiration: 600 })))
+    for (const { id, url } of links) addresses.set(id, url)
+  }
   const waiting = [...expected]
   async function reader(): Promise<void> {
     for (let next = waiting.pop(); next; next = waiting.pop()) {

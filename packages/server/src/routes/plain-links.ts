@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type DownloadRequest, isDownloadRequests, PATHS } from '@attache/protocol'
 import type { Caller } from '../attachments/access-tokens.ts'
 import { Failure } from '../errors.ts'
-import { atTurnsEnd } from './turns-end.ts'
+import { atTurnsEnd, beforeTurnsEnd } from './turns-end.ts'
 
 export interface PlainLinksDeps {
   tokens: { known(accessToken: string): Caller | undefined }
@@ -55,7 +55,11 @@ export function whenComplete(request: IncomingMessage, length: number, then: () 
     request.off('readable', look)
     then()
   }
-  request.on('readable', look)
+  // Most bodies come with their heads; to be told of others costs more than to look.
+  beforeTurnsEnd(() => {
+    if (request.readableLength < length) request.on('readable', look)
+    else then()
+  })
 }
 
 /** Names that a strict parser refuses, such as `__proto__`, and depth it refuses can only stand in further fields. */
