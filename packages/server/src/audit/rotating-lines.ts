@@ -173,11 +173,17 @@ async function lastByte(handle: FileHandle, size: number): Promise<number | unde
 
 /** As many lines as there is room for, one at least. */
 function pieceOf(lines: readonly string[], { from, room }: { from: number; room: number }) {
+  const all = asBytes(lines.slice(from))
+  if (all.length <= room) return { end: lines.length, bytes: all }
   let end = from
-  let bytes = 0
+  let size = 0
   do {
-    bytes += Buffer.byteLength(lines[end] ?? '') + 1
+    size += Buffer.byteLength(lines[end] ?? '') + 1
     end++
-  } while (end < lines.length && bytes + Buffer.byteLength(lines[end] ?? '') + 1 <= room)
-  return { end, bytes: Buffer.from(`${lines.slice(from, end).join('\n')}\n`) }
+  } while (end < lines.length && size + Buffer.byteLength(lines[end] ?? '') + 1 <= room)
+  return { end, bytes: asBytes(lines.slice(from, end)) }
+}
+
+function asBytes(lines: readonly string[]): Buffer {
+  return Buffer.from(`${lines.join('\n')}\n`)
 }

@@ -58,11 +58,15 @@ const plainImages = new WeakMap<RenderedImage, readonly string[]>()
 
 const DAY_SECONDS = 86_400
 
-/** A browser may keep an answer while its link lives, a day at most, and may share it with nobody. */
 export function linkHeaders({ expiresAt }: Pick<Authenticated, 'expiresAt'>, now: number) {
-  if (expiresAt === undefined) return { ...GUARDED, 'cache-control': 'private, no-cache' }
+  return { ...GUARDED, 'cache-control': cacheControl(expiresAt, now) }
+}
+
+/** A browser may keep an answer while its link lives, a day at most, and may share it with nobody. */
+export function cacheControl(expiresAt: number | undefined, now: number): string {
+  if (expiresAt === undefined) return 'private, no-cache'
   const remaining = Math.max(0, Math.floor((expiresAt - now) / 1000))
-  return { ...GUARDED, 'cache-control': `private, max-age=${Math.min(remaining, DAY_SECONDS)}` }
+  return `private, max-age=${Math.min(remaining, DAY_SECONDS)}`
 }
 
 const OVERRIDES = [

@@ -7,7 +7,7 @@ import type { RenderedImage } from '../images/thumbnails.ts'
 import { sameSignature, signV1 } from '../oss/signature.ts'
 import { encodeValue } from '../oss/target.ts'
 import type { AttachmentRecord } from '../records/record-store.ts'
-import { linkHeaders, plainHeaders, plainImageHeaders } from './object-headers.ts'
+import { cacheControl, plainHeaders, plainImageHeaders } from './object-headers.ts'
 import { atTurnsEnd } from './turns-end.ts'
 
 export interface PlainGetDeps {
@@ -108,7 +108,7 @@ export function plainGet(deps: PlainGetDeps) {
     if (use === undefined || content === undefined) return undefined
     const { status, body } = content
     const ids = ['server', 'AliyunOSS', 'x-oss-request-id', id, 'x-request-id', id]
-    const own = ['cache-control', linkHeaders(use, now())['cache-control'], 'content-length', String(body.length)]
+    const own = ['cache-control', cacheControl(use.expiresAt, now()), 'content-length', String(body.length)]
     atTurnsEnd(() => response.writeHead(status, [...ids, ...own, ...content.headers]).end(body))
     return { ...use, status, bytes: body.length }
   }
