@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, type StatsFs } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -19,6 +19,7 @@ const SHORT = 64 * 1024
 // Room that uploads leave to the records and to logs: this much, or this share of a small disk.
 const RESERVED_BYTES = 64 * 1024 * 1024
 const RESERVED_SHARE = 0.02
+const LOOK_MS = 50
 
 /**
  * Blobs as files `blobs/ab/<id>`. A put is: new file under `tmp/` on the same file system → bytes → fsync → rename → fsync
@@ -28,6 +29,7 @@ const RESERVED_SHARE = 0.02
 export async function diskBlobs({ directory, durability, sweepTemporary }: DiskBlobsOptions): Promise<BlobStore> {
   const temporary = join(directory, 'tmp')
   const strict = durability === 'strict'
+  const refuseNearlyFull = fullnessOf(temporary)
   let broken: Error | undefined
   const shards = await openShards(directory, strict)
   await mkdir(temporary, { recursive: true, mode: 0o700 })
@@ -48,7 +50,7 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
 
   async function put(id: string, body: AsyncIterable<Uint8Array>): Promise<StoredBlob> {
     if (broken) throw new Failure('ReadOnly')
-    await refuseNearlyFull(temporary)
+    await refuseNearlyFull()
     const beside = join(temporary, randomBytes(16).toString('hex'))
     try {
       const size = await write(beside, body)
@@ -124,11 +126,18 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
   }
 }
 
-async function refuseNearlyFull(directory: string): Promise<void> {
-  const { bavail, blocks, bsize } = await statfs(directory)
-  // A file system without a size has no blocks.
-  const reserved = Math.min(RESERVED_BYTES, blocks * bsize * RESERVED_SHARE)
-  if (blocks > 0 && bavail * bsize < reserved) throw new Failure('StorageFull')
+/** Uploads of one moment look at the disk once. */
+function fullnessOf(directory: string): () => Promise<void> {
+  let looked = Number.NEGATIVE_INFINITY
+  let last: Promise<StatsFs> | undefined
+  return async () => {
+    const now = performance.now()
+    if (last === undefined || now - looked > LOOK_MS) [last, looked] = [statfs(directory), now]
+    const { bavail, blocks, bsize } = await last
+    // A file system without a size has no blocks.
+    const reserved = Math.min(RESERVED_BYTES, blocks * bsize * RESERVED_SHARE)
+    if (blocks > 0 && bavail * bsize < reserved) throw new Failure('StorageFull')
+  }
 }
 
 async function* listed(blobs: string, prefix: string): AsyncGenerator<ListedBlob> {

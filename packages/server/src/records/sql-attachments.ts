@@ -1,22 +1,43 @@
 import { note } from './changes.ts'
+import { prepared } from './prepared.ts'
 import type { AttachmentRecord, AttachmentRecords } from './record-store.ts'
 import { resolved } from './resolved.ts'
-import { ADDED_UP, countAttachment, slotOf } from './sql-quotas.ts'
+import { ADDED_UP, attachmentCount, slotOf } from './sql-quotas.ts'
 import type { Database, Parts } from './tables.ts'
+
+const EMPTY: AttachmentRecord = {
+  fileId: '',
+  corporationId: '',
+  key: '',
+  fileName: '',
+  blobId: '',
+  size: 0,
+  md5: '',
+  sha256: '',
+  crc64: '',
+  contentType: '',
+  createdAt: 0,
+  linkEpoch: 0,
+}
+const COLUMNS = Object.keys(EMPTY) as (keyof AttachmentRecord)[]
 
 export function attachments({ db, dialect, write, writeOne }: Parts): AttachmentRecords {
   const sideBySide = !dialect.groupsCommits
+  const count = attachmentCount(db, sideBySide)
   const insert = dialect.insertsInWith ? insertAtOnce : insertInTurn
+  const insertNew = prepared(
+    db
+      .insertInto('attachments')
+      .values(EMPTY)
+      .onConflict((conflict) => conflict.doNothing()),
+  )
 
   /** Says whether it was added: not where the same `fileId` or key is there. Of two at once one may meet either of them first. */
   async function insertInTurn(database: Database, attachment: AttachmentRecord): Promise<boolean> {
-    const { numInsertedOrUpdatedRows } = await database
-      .insertInto('attachments')
-      .values(attachment)
-      .onConflict((conflict) => conflict.doNothing())
-      .executeTakeFirst()
-    if (numInsertedOrUpdatedRows !== 1n) return false
-    await countAttachment(database, attachment, { by: 1, sideBySide })
+    const values = COLUMNS.map((column) => attachment[column])
+    const { numAffectedRows } = await insertNew(database, values)
+    if (numAffectedRows !== 1n) return false
+    await count(database, attachment, 1)
     return true
   }
 
@@ -76,7 +97,7 @@ export function attachments({ db, dialect, write, writeOne }: Parts): Attachment
           .returningAll()
           .executeTakeFirst()
         if (!removed) return
-        await countAttachment(transaction, removed, { by: -1, sideBySide })
+        await count(transaction, removed, -1)
         await note(transaction, { kind: 'attachment-removed', subject: subjectOf(removed), at }, dialect)
       })
       return removed

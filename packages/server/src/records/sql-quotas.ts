@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { note } from './changes.ts'
+import { prepared } from './prepared.ts'
 import type { CorporationUsage, QuotaRecords } from './quota-records.ts'
 import type { Database, Parts } from './tables.ts'
 
@@ -56,17 +57,17 @@ export function quotas({ db, dialect, write }: Parts): QuotaRecords {
   }
 }
 
-/** In the transaction that adds the attachment (`by` 1) or removes it (`by` -1), so that the count is that of the rows. */
-export async function countAttachment(
-  database: Database,
-  { corporationId, size }: { corporationId: string; size: number },
-  { by, sideBySide }: { by: 1 | -1; sideBySide: boolean },
-): Promise<void> {
-  await database
-    .insertInto('corporationUsage')
-    .values({ corporationId, slot: slotOf(sideBySide), bytes: by * size, attachments: by })
-    .onConflict((conflict) => conflict.columns(['corporationId', 'slot']).doUpdateSet(ADDED_UP))
-    .execute()
+/** What keeps the count that of the rows: run in the transaction that adds an attachment (`by` 1) or removes it (`by` -1). */
+export function attachmentCount(db: Database, sideBySide: boolean) {
+  const add = prepared(
+    db
+      .insertInto('corporationUsage')
+      .values({ corporationId: '', slot: 0, bytes: 0, attachments: 0 })
+      .onConflict((conflict) => conflict.columns(['corporationId', 'slot']).doUpdateSet(ADDED_UP)),
+  )
+  return async (database: Database, { corporationId, size }: { corporationId: string; size: number }, by: 1 | -1) => {
+    await add(database, [corporationId, slotOf(sideBySide), by * size, by])
+  }
 }
 
 export function slotOf(sideBySide: boolean): number {
