@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { seeded } from './seeded.ts'
 import { type Attache, bytesOf, startAttache } from './server.ts'
 
 const ROUNDS = 10
@@ -55,7 +56,7 @@ interface Round {
 }
 
 async function uploadAndKill(attache: Attache, seed: number): Promise<Round> {
-  const random = generator(seed)
+  const random = seeded(seed)
   const pool = randomBytes(2 * LARGEST)
   const killAt = 10 + Math.floor(random() * (UPLOADS - 20))
   const acknowledged: Acknowledged[] = []
@@ -136,15 +137,4 @@ function recordsOf(data: string): Row[] {
   using database = new DatabaseSync(join(data, 'records.sqlite'), { readOnly: true })
   const columns = 'file_id as fileId, file_name as name, blob_id as blobId, size, sha256'
   return database.prepare(`select ${columns} from attachments`).all() as unknown as Row[]
-}
-
-/** Mulberry32: the same sizes and the same moments for the same seed. */
-function generator(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -1,6 +1,6 @@
 /** Forty pictures and documents that mean harm to whoever renders them. */
-import { crc32, deflateSync } from 'node:zlib'
-import { halfTransparentPng, hugeAvif, hugePng, pdfOf, plain, truncatedJpeg, twoPagePdf } from '../pictures.ts'
+import { deflateSync } from 'node:zlib'
+import { chunk, halfTransparentPng, hugeAvif, hugePng, pdfOf, plain, truncatedJpeg, twoPagePdf } from '../pictures.ts'
 
 export interface HostileImage {
   name: string
@@ -97,14 +97,6 @@ function changed(bytes: Buffer, random: () => number): Buffer {
   const copy = Buffer.from(bytes)
   for (let n = 0; n < 20; n++) copy[12 + Math.floor(random() * (copy.length - 12))] = Math.floor(random() * 256)
   return copy
-}
-
-function chunk(type: string, data: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), data])
-  const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)]
-  length.writeUInt32BE(data.length)
-  check.writeUInt32BE(crc32(body))
-  return Buffer.concat([length, body, check])
 }
 
 /** 100 MB of nothing, packed. */

@@ -2,10 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { seeded } from '../seeded.ts'
 import { ROWS } from './rows.ts'
 
 export interface Stage {
-  /** Mulberry32: the same numbers for the same seed. */
+  /** The same numbers for the same seed. */
   random(): number
   seed: number
   /** The long form. */
@@ -63,15 +64,5 @@ async function shown(
     ending.defer(async () => {
       await work()
     })
-  return await show({ random: generator(seed), seed, full, directory, defer })
-}
-
-export function generator(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
+  return await show({ random: seeded(seed), seed, full, directory, defer })
 }
