@@ -115,7 +115,8 @@ async function opened(page: Page, { attache, witness, files, links }: Visit) {
   let told = ''
   page.on('dialog', async (dialog) => {
     told += `dialog ${dialog.message()} `
-    await dialog.dismiss()
+    // Its page may have gone in the meantime, and the dialog with it.
+    await dialog.dismiss().catch(() => {})
   })
   page.on('console', (message) => {
     if (message.text().includes('RAN')) told += 'console '

@@ -12,6 +12,8 @@ const MOST_MS = 5500
 const MOST_RENDERER_MB = 512
 const MOST_GROWTH_MB = 64
 const MOST_TIMES_IDLE = 3
+/** A tick of a usual kernel: so long anybody may wait to be woken where every core is at work. */
+const TICK_MS = 4
 const ROUNDS = 4
 const WARM_UP_MS = 3000
 const IDLE_MS = 4000
@@ -48,7 +50,7 @@ async function prove({ directory, random, full, defer }: Stage): Promise<Verdict
   if (most.server > MOST_GROWTH_MB) wrong.push(`the server grew by ${most.server} MB`)
   if (most.renderer > MOST_RENDERER_MB) wrong.push(`a renderer of ${most.renderer} MB`)
   if (most.renderers > 2) wrong.push(`${most.renderers} renderers`)
-  if (stormP99 > MOST_TIMES_IDLE * idleP99) wrong.push(`p99 ${stormP99} ms`)
+  if (stormP99 > Math.max(MOST_TIMES_IDLE * idleP99, TICK_MS)) wrong.push(`p99 ${stormP99} ms`)
   const faults = attache
     .stderr()
     .split('\n')

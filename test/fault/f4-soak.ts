@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Attache, startAttache } from '../server.ts'
-import { mixOf } from './f4-mix.ts'
+import { mixOf } from './f-mix.ts'
 import { INSPECTED, liveHeapMib } from './live-heap.ts'
 import { descriptors, machineIsBusy, rssMib, threads } from './machine.ts'
 import { manyRecords } from './many-records.ts'

@@ -35,17 +35,26 @@ export async function row(id: string, show: (stage: Stage) => Promise<Verdict>):
   const full = process.env['FULL'] === '1'
   const target = ROWS.find((known) => known.id === id)?.target
   console.log(`${id} seed ${seed}${full ? ', long form' : ''}: ${target}`)
+  process.once('uncaughtException', (error) => {
+    console.error(error)
+    console.log(`outside of the row's own course: ${firstLineOf(error)}`)
+    process.exit(1)
+  })
   const { code, figure } = await shown(show, { seed, full }).then(
     ({ ok, figure }) => ({ code: ok ? 0 : 1, figure }),
     (error) => {
       if (error instanceof NotHere) return { code: NOT_HERE, figure: error.message }
       const first = firstOf(error)
       console.error(error, first)
-      return { code: 1, figure: `${first}`.split('\n', 1)[0] ?? '' }
+      return { code: 1, figure: firstLineOf(first) }
     },
   )
   console.log(figure)
   process.exit(code)
+}
+
+function firstLineOf(error: unknown): string {
+  return `${error}`.split('\n', 1)[0] ?? ''
 }
 
 /** What went wrong before the clearing up did. */
