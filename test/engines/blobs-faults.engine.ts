@@ -26,6 +26,13 @@ interface Answer {
   milliseconds: number
 }
 
+interface Outage {
+  /** What becomes of the store. */
+  what: string
+  begin(): unknown
+  end(): unknown
+}
+
 describe('a store that fails', { skip: missing && !process.env['CI'] ? missing : false }, () => {
   const small = randomBytes(10_000)
   const large = randomBytes(5_000_000)
@@ -93,7 +100,7 @@ describe('a store that fails', { skip: missing && !process.env['CI'] ? missing :
   }
 
   /** Reads and uploads while the store is away; then until it is back for them. */
-  async function outage(t: TestContext, begin: () => unknown, end: () => unknown): Promise<void> {
+  async function outage(t: TestContext, { what, begin, end }: Outage): Promise<void> {
     const before = rows()
     await begin()
     const answers: Answer[] = []
@@ -113,31 +120,22 @@ describe('a store that fails', { skip: missing && !process.env['CI'] ? missing :
     assert.equal((await upload(large)).status, 200)
     assert.equal(rows(), before + 1)
     const times = answers.map(({ milliseconds }) => milliseconds).sort((one, other) => one - other)
-    t.diagnostic(`${answers.length} answers, all of ${times.join(' ')} ms, recovery ${recovery} ms`)
+    const usual = times[Math.floor(times.length / 2)]
+    t.diagnostic(
+      `store ${what}: ${answers.length} answers 503, half within ${usual} ms, all within ${times.at(-1)} ms; recovered after ${recovery} ms`,
+    )
     for (const { status, retryAfter } of answers) assert.deepEqual([status, Number(retryAfter) >= 1], [503, true])
     assert.ok((times.at(-1) ?? 0) <= ANSWER_MS, `${times.at(-1)} ms`)
   }
 
   it('because it was killed answers 503 in time, keeps no row, and comes back by itself', (t) =>
-    outage(
-      t,
-      () => swift.objects.kill(),
-      () => swift.objects.start(),
-    ))
+    outage(t, { what: 'killed', begin: () => swift.objects.kill(), end: () => swift.objects.start() }))
 
   it('because it hangs does the same', (t) =>
-    outage(
-      t,
-      () => swift.objects.hang(),
-      () => swift.objects.goOn(),
-    ))
+    outage(t, { what: 'hung', begin: () => swift.objects.hang(), end: () => swift.objects.goOn() }))
 
   it('because it is slower than a try may take does the same', (t) =>
-    outage(
-      t,
-      () => faults({ delayMs: 8000 }),
-      () => faults(),
-    ))
+    outage(t, { what: 'too slow', begin: () => faults({ delayMs: 8000 }), end: () => faults() }))
 
   it('and is only slow is waited for', async () => {
     faults({ delayMs: 1000 })
@@ -146,13 +144,13 @@ describe('a store that fails', { skip: missing && !process.env['CI'] ? missing :
   })
 
   it('in the middle of a long body has the connection cut, and a short one is 503', async (t) => {
-    for (const [fault, deadline] of [
-      [{ resetAt: 1_000_000 }, 5000],
-      [{ stallAt: 1_000_000 }, 35_000],
+    for (const [how, fault, deadline] of [
+      ['reset', { resetAt: 1_000_000 }, 5000],
+      ['stalled', { stallAt: 1_000_000 }, 35_000],
     ] as const) {
       faults(fault)
       const { received, promised, complete, milliseconds } = await rawRead(links.large.url)
-      t.diagnostic(`${JSON.stringify(fault)}: ${received} of ${promised} bytes in ${milliseconds} ms`)
+      t.diagnostic(`store ${how} in a body: cut after ${received} of ${promised} bytes and ${milliseconds} ms`)
       assert.deepEqual([promised, complete], [large.length, false])
       assert.ok(received <= 1_000_000 && milliseconds < deadline)
     }

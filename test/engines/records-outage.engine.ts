@@ -115,7 +115,7 @@ describe('PostgreSQL away', { skip: missing && !process.env['CI'] ? missing : fa
       )
     }
     t.diagnostic(
-      `acknowledged uploads ${acknowledged.size}; recovered after ${recoveries.map((one) => one.toFixed(0))} ms`,
+      `acknowledged uploads ${acknowledged.size}; recovered after ${recoveries.map((one) => one.toFixed(0)).join(', ')} ms`,
     )
   }
 })

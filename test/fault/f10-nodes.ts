@@ -3,5 +3,5 @@ import { row } from './stage.ts'
 import { suites } from './suites.ts'
 
 await row('F10', ({ full }) =>
-  suites({ files: ['test/engines/nodes.engine.ts'], env: { KILLS: full ? '50' : '20' }, says: /^(kills|\{)/ }),
+  suites({ files: ['test/engines/nodes.engine.ts'], env: { KILLS: full ? '50' : '20' }, says: /kills|died/ }),
 )

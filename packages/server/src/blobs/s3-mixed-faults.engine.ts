@@ -29,7 +29,10 @@ describeOnS3('S3 under faults of all kinds', () => {
       // A breaker that opened by chance would keep the faults away.
       stage.ahead(5000)
     }
-    t.diagnostic(JSON.stringify(counts))
+    const { right, failed, wrong, mostTries, mostMs } = counts
+    t.diagnostic(
+      `faults of all kinds: ${right} round trips right, ${failed} failed, ${wrong} wrong; ${mostTries} tries and ${mostMs} ms at most`,
+    )
     assert.equal(counts.wrong, 0)
     assert.ok(counts.mostTries <= MOST_TRIES && counts.mostMs <= MOST_MS, JSON.stringify(counts))
     assert.ok(counts.right > OPERATIONS / 4 && counts.failed > 0, JSON.stringify(counts))

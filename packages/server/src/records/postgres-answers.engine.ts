@@ -46,7 +46,7 @@ describeOnPostgres('PostgreSQL behind a network', () => {
       const losses = proxy.lost()
       proxy.loseAnswer(/insert into "attachments"/, how)
       const milliseconds = await took(() => store.attachments.add(attachment))
-      t.diagnostic(`${milliseconds.toFixed(0)} ms`)
+      t.diagnostic(`answer lost by ${how}: added once, told after ${milliseconds.toFixed(0)} ms`)
       assert.equal(proxy.lost(), losses + 1)
       assert.ok(milliseconds < WITHIN_MS)
       assert.deepEqual(await store.attachments.byFileIds([attachment.fileId]), [attachment])
