@@ -46,7 +46,13 @@ describe('nginx in front', { skip: missing && !process.env['CI'] ? missing : fal
 
   const own = (url: string) => url.replace(nginx.url, node.own)
   const headersOf = ({ headers }: Response) =>
-    Object.fromEntries([...headers].filter(([name]) => !PASSING.has(name)).sort())
+    Object.fromEntries(
+      [...headers]
+        .filter(([name]) => !PASSING.has(name))
+        // Seconds that are left: a later answer may have one less.
+        .map(([name, value]) => [name, value.replace(/max-age=\d+/, 'max-age=…')])
+        .sort(),
+    )
 
   it('sends a large file itself, with the headers that Attaché would send', async () => {
     const told = await fetch(own(large.url))
