@@ -7,7 +7,7 @@ import { startAttache } from './attache.ts'
 import { fillAttachments } from './fill.ts'
 import { pathOf } from './links.ts'
 import { median } from './median.ts'
-import { ROUNDS } from './rounds.ts'
+import { LONG } from './rounds.ts'
 import type { Line, Row } from './row.ts'
 import type { Stage } from './stage.ts'
 
@@ -31,7 +31,7 @@ export const memory: Row = {
     fillAttachments(join(stage.directory, 'data', 'records.sqlite'), RECORDS)
     const starts: number[] = []
     const idle: number[] = []
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < LONG.rounds; round++) {
       const server = await startAttache(stage)
       starts.push(server.readyMs)
       await pause(SETTLING_MS)

@@ -1,8 +1,16 @@
 import { median } from './median.ts'
 import type { Line } from './row.ts'
 
-export const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5)
-export const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 3)
+export interface Turns {
+  rounds: number
+  /** Of one side in one round. */
+  seconds: number
+}
+
+/** What else runs on a machine comes and goes within seconds: it weighs on both sides of a round that is as short. */
+const SHORT: Turns = turnsOf({ rounds: 15, seconds: 1 })
+/** Where one answer may take a second. */
+export const LONG: Turns = turnsOf({ rounds: 5, seconds: 3 })
 // A server compiles its hot paths for seconds: a shorter warm-up measures that.
 const WARM_UP_SECONDS = 5
 
@@ -18,24 +26,30 @@ export interface Sample {
 export interface Sides<Ours extends Sample = Sample, Limit extends Sample = Sample> {
   ours(seconds: number): Promise<Ours>
   limit(seconds: number): Promise<Limit>
+  turns?: Turns
 }
 
 /** Warms both sides up, then lets them take turns, each beginning every other round: what drifts weighs on both. */
 export async function alternate<Ours extends Sample, Limit extends Sample>(
   name: string,
-  { ours, limit }: Sides<Ours, Limit>,
+  { ours, limit, turns: { rounds, seconds } = SHORT }: Sides<Ours, Limit>,
 ): Promise<{ ours: Ours[]; limit: Limit[] }> {
   const found: { ours: Ours[]; limit: Limit[] } = { ours: [], limit: [] }
   await ours(WARM_UP_SECONDS)
   await limit(WARM_UP_SECONDS)
-  for (let round = 0; round < ROUNDS; round++) {
-    if (round % 2 === 1) found.limit.push(await limit(SECONDS))
-    found.ours.push(await ours(SECONDS))
-    if (round % 2 === 0) found.limit.push(await limit(SECONDS))
+  for (let round = 0; round < rounds; round++) {
+    if (round % 2 === 1) found.limit.push(await limit(seconds))
+    found.ours.push(await ours(seconds))
+    if (round % 2 === 0) found.limit.push(await limit(seconds))
     const [mine, theirs] = [found.ours[round]?.rate ?? 0, found.limit[round]?.rate ?? 0]
     console.error(`${name}  round ${round + 1}: ${short(mine)} of ${short(theirs)} = ${(mine / theirs).toFixed(3)}`)
   }
   return found
+}
+
+function turnsOf({ rounds, seconds }: Turns): Turns {
+  const { BENCH_ROUNDS, BENCH_SECONDS } = process.env
+  return { rounds: Number(BENCH_ROUNDS ?? rounds), seconds: Number(BENCH_SECONDS ?? seconds) }
 }
 
 /** Of the rounds' own ratios, not of the medians: each compares two measurements that lie side by side in time. */

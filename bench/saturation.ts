@@ -11,7 +11,7 @@ import { inLanes } from './lanes.ts'
 import { pathOf } from './links.ts'
 import { type AskedRequest, type Load, loadOn } from './load.ts'
 import { nodesOver } from './nodes.ts'
-import { SECONDS, short } from './rounds.ts'
+import { LONG, short } from './rounds.ts'
 import { openStage, type Stage } from './stage.ts'
 
 const CORES_A_NODE = 2
@@ -63,14 +63,14 @@ async function nodeCosts(stage: Stage, node: Attache, url: string) {
     const { cpuPerUnit = Number.NaN, ...sample } = await withCpu<Load & { cpuPerUnit?: number }>(
       node.pid,
       load,
-    )(SECONDS)
+    )(LONG.seconds)
     return { ...sample, cpuPerUnit }
   }
   const path = '/api/openapi/v1/auth/getAccessToken'
   const before = await transactions(url)
   const tokens = await loaded({ method: 'POST', path, body: JSON.stringify({ appKey, appSecurity }) })
   // The second of warm-up counts as well.
-  const tokenTransactions = ((await transactions(url)) - before) / (tokens.rate * (SECONDS + 1))
+  const tokenTransactions = ((await transactions(url)) - before) / (tokens.rate * (LONG.seconds + 1))
   const links = await loaded({ method: 'POST', path: node.downloadUrls, body: JSON.stringify(asked([item])) })
   const downloads = await loaded({ method: 'GET', path: pathOf(link?.url ?? '') })
   return {
@@ -105,7 +105,7 @@ async function databaseRates(url: string): Promise<Pick<Measured, 'commitsPerSec
     await clients[0]?.query('create table saturation (id bigserial primary key, hash text not null)')
     const rateOf = async (name: string, text: string) => {
       const free = [...clients]
-      const { rate } = await inLanes(CALLERS, SECONDS, async () => {
+      const { rate } = await inLanes(CALLERS, LONG.seconds, async () => {
         const client = free.pop()
         await client?.query({ name, text })
         if (client) free.push(client)

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { type Attache, startAttache } from './attache.ts'
 import { inLanes } from './lanes.ts'
 import type { DurableAnswer, DurableQuestion } from './limits/durable-write.ts'
-import { alternate, rateLine } from './rounds.ts'
+import { alternate, LONG, rateLine } from './rounds.ts'
 import type { Line, Row } from './row.ts'
 import type { Stage } from './stage.ts'
 
@@ -37,6 +37,7 @@ async function ofSize(stage: Stage, server: Attache, { name, size }: (typeof SIZ
   const found = await alternate(`P7 ${name}`, {
     ours: (seconds) => inLanes(PARALLEL, seconds, () => send(server, agent, body)),
     limit: (seconds) => limit.ask({ seconds, directory, size, parallel: PARALLEL }),
+    turns: LONG,
   })
   agent.destroy()
   return rateLine(found, {
