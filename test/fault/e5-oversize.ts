@@ -1,6 +1,7 @@
 /** E5: what is too large, too many or too deep is refused soon, and a batch of 100,000 leaves the loop free. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { PATHS } from '../../packages/protocol/src/index.ts'
@@ -13,8 +14,8 @@ const MEBIBYTE = 1024 * 1024
 const UPLOAD_LIMIT = 30 * MEBIBYTE
 /** A refused body is passed over for that long, so that a caller who still sends gets to read its answer. */
 const PASSED_OVER = 64 * MEBIBYTE
-/** What the two ends keep in their socket buffers. */
-const SLACK = 16 * MEBIBYTE
+/** What the two ends may keep in their socket buffers, as the kernel has it, and the sender before them. */
+const SLACK = mostBuffered('tcp_rmem') + mostBuffered('tcp_wmem') + 2 * MEBIBYTE
 const BATCH = 100_000
 const MOST_BATCH_MS = 2500
 const MOST_LAG_MS = 50
@@ -131,6 +132,11 @@ async function flood(attache: Attache, { what, path, head, first, status, mostBy
   return socket.bytesWritten - 1000 > mostBytes
     ? [...wrong, `${what}: closed after ${socket.bytesWritten / MEBIBYTE} MiB only`]
     : wrong
+}
+
+/** In bytes, of one connection. */
+function mostBuffered(setting: string): number {
+  return Number(readFileSync(`/proc/sys/net/ipv4/${setting}`, 'latin1').trim().split(/\s+/)[2])
 }
 
 async function smallButDeep(attache: Attache): Promise<string[]> {
