@@ -48,9 +48,9 @@ await row('A1', async (stage) => {
   await attache.stop()
   // The wall's time is the target; where others keep the cores busy, that of the process itself.
   const prompt = ready.ms <= READY_MS || (machineIsBusy() && ready.cpuMs <= READY_MS)
-  const ok = Object.values(found).every((count) => count === 0) && prompt && sent.refused === 0
+  const whole = Object.values(found).every((count) => count === 0) && sent.refused === 0
   const figure = `${rounds} kills, ${sent.acknowledged.size} acknowledged: ${found.lost} lost, ${found.wrong} wrong, ${found.partial} partial, ${found.temporary} temporary files; ready in at most ${Math.round(ready.ms)} ms (${Math.round(ready.cpuMs)} ms of CPU) with ${ROWS} rows`
-  return { ok, figure }
+  return { ok: whole && prompt, figure, onlyLate: whole }
 })
 
 function afterMs(milliseconds: number): Promise<void> {

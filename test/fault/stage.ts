@@ -20,6 +20,8 @@ export interface Stage {
 export interface Verdict {
   ok: boolean
   figure: string
+  /** Nothing was wrong or lost; it only took longer than it may. */
+  onlyLate?: boolean
 }
 
 /** The row can't be shown on this machine: exit code 77 and the reason. */
@@ -28,6 +30,8 @@ export class NotHere extends Error {
 }
 
 export const NOT_HERE = 77
+/** Of a row that was only late. */
+export const LATE = 75
 
 /** Ends the process. */
 export async function row(id: string, show: (stage: Stage) => Promise<Verdict>): Promise<void> {
@@ -41,7 +45,7 @@ export async function row(id: string, show: (stage: Stage) => Promise<Verdict>):
     process.exit(1)
   })
   const { code, figure } = await shown(show, { seed, full }).then(
-    ({ ok, figure }) => ({ code: ok ? 0 : 1, figure }),
+    ({ ok, figure, onlyLate = false }) => ({ code: ok ? 0 : onlyLate ? LATE : 1, figure }),
     (error) => {
       if (error instanceof NotHere) return { code: NOT_HERE, figure: error.message }
       const first = firstOf(error)
