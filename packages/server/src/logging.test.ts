@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { pino } from 'pino'
-import { redacted, withoutSecrets } from './logging.ts'
+import { isoTimes, redacted, withoutSecrets } from './logging.ts'
 
 it('lets no secret through, however an error spells it', () => {
   const canary = 'cAnArY+/=1'
@@ -30,4 +30,10 @@ it('lets no secret through, however an error spells it', () => {
 it('leaves other lines as they are', () => {
   const line = '{"path":"/api/openapi/v1/auth/getAccessToken","status":200}\n'
   assert.equal(redacted(line), line)
+})
+
+it('spells each time as it is, however often it is asked', () => {
+  const timeOf = isoTimes()
+  for (const ms of [0, 0, 1, 1_792_800_000_123, 1_792_800_000_123, 1])
+    assert.equal(timeOf(ms), new Date(ms).toISOString())
 })

@@ -5,7 +5,17 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 export function serviceLogger(level: string): Logger {
   // Written a quarter of a second at a time: a write for each request costs as much as the request.
   const stderr = pino.destination({ fd: 2, sync: false, minLength: 8192, periodicFlush: 250 })
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, withoutSecrets(stderr))
+  const timeOf = isoTimes()
+  return pino({ level, base: null, timestamp: () => `,"time":"${timeOf(Date.now())}"` }, withoutSecrets(stderr))
+}
+
+/** ISO 8601 of Unix times in milliseconds. Lines come many in a row, and to spell a time costs as much as half a line. */
+export function isoTimes(): (ms: number) => string {
+  let [last, text] = [Number.NaN, '']
+  return (ms) => {
+    if (ms !== last) [last, text] = [ms, new Date(ms).toISOString()]
+    return text
+  }
 }
 
 /** The last door: nothing of ours logs a query, a header or a body, and what slips into an error's words stays here. */

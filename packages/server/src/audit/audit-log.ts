@@ -1,4 +1,4 @@
-import { oneLine } from '../logging.ts'
+import { isoTimes, oneLine } from '../logging.ts'
 import type { AuditEntry } from './entries.ts'
 import { rotatingLines } from './rotating-lines.ts'
 
@@ -33,9 +33,10 @@ export const SERIES = { acts: 'acts', refusals: 'refusals' } as const
 export function auditLog({ redact, ...options }: AuditLogOptions): AuditLog {
   const acts = rotatingLines({ ...options, series: SERIES.acts })
   const refusals = rotatingLines({ ...options, series: SERIES.refusals })
+  const timeOf = isoTimes()
   return {
     note(entry) {
-      const line = JSON.stringify({ at: new Date(options.now()).toISOString(), ...entry })
+      const line = JSON.stringify({ at: timeOf(options.now()), ...entry })
       if (entry.act === 'refused') refusals.add(redact(line))
       else acts.add(oneLine(line))
     },
