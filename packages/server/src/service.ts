@@ -138,7 +138,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       const [blobId = '', key = ''] = splitAt(subject, subject.indexOf(' '))
       files.forget(key)
       hot.forget(blobId)
-      await images.forget(blobId)
+      // Not waited for: the changes behind it must not hang on a disk or a store.
+      void images.forget(blobId)
     } else if (kind === 'attachment-links-revoked') files.forget(subject.slice(subject.indexOf(' ') + 1))
     else if (kind === 'quota-changed') await limits.reload()
     else await credentials.reload()

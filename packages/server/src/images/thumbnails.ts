@@ -17,7 +17,10 @@ export interface Thumbnails {
   render(source: ThumbnailSource, process: string): Promise<RenderedImage>
   /** A result that is in memory. */
   known(blobId: string, process: string): RenderedImage | undefined
-  /** Drops every kept result of a blob that was removed. */
+  /**
+   * Drops every kept result of a blob that was removed: from memory at once, from disks and stores one blob after another,
+   * which is what the promise waits for. It never rejects: a file that stays is told of, and nobody can ask for it any more.
+   */
   forget(blobId: string): Promise<void>
   close(): Promise<void>
 }
@@ -84,6 +87,7 @@ export function thumbnails(options: ThumbnailOptions): ThumbnailService {
   const memory = imageMemory(options.memoryCacheBytes ?? 16 * MEBIBYTE)
   const failures = failureMemory(options.clock ?? Date.now)
   const flights = new Map<string, Flight>()
+  let clearing = Promise.resolve()
   let rendered = 0
 
   async function produce(source: ThumbnailSource, process: string, operations: ImageOperation[]) {
@@ -112,6 +116,10 @@ export function thumbnails(options: ThumbnailOptions): ThumbnailService {
     return image
   }
 
+  async function clear(blobId: string): Promise<void> {
+    await Promise.all([disk.forget(blobId), shared?.forget(blobId)])
+  }
+
   async function fly(source: ThumbnailSource, process: string, operations: ImageOperation[]) {
     const key = keyOf({ blobId: source.blobId, process })
     try {
@@ -138,16 +146,18 @@ export function thumbnails(options: ThumbnailOptions): ThumbnailService {
       return flight.image
     },
     known: (blobId, process) => memory.get(keyOf({ blobId, process })),
-    async forget(blobId) {
+    forget(blobId) {
       const prefix = keyOf({ blobId, process: '' })
       for (const [key, flight] of flights) if (key.startsWith(prefix)) flight.kept = false
       for (const key of [...memory.keys()]) if (key.startsWith(prefix)) memory.delete(key)
-      await Promise.all([disk.forget(blobId), shared?.forget(blobId)])
+      clearing = clearing.then(() => clear(blobId)).catch(onFault)
+      return clearing
     },
     stats: () => ({ ...gate.stats(), rendered, cachedBytes: disk.usedBytes() }),
     async close() {
       await gate.close()
       await Promise.allSettled([...flights.values()].map(({ image }) => image))
+      await clearing
       await disk.close()
     },
   }

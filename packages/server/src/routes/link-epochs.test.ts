@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { readConfig } from '../config.ts'
@@ -135,5 +136,18 @@ describe("one attachment's links, revoked", () => {
     assert.match(next.url, /&x-oss-attache-epoch=1$/)
     assert.equal((await permanent.ask({ method: 'GET', url: next.url })).body, 'a')
     assert.match((await permanent.ask({ method: 'GET', url: next.thumbUrl })).body, /not supported/)
+  })
+
+  it('die although the thumbnails of an attachment that was removed before can not be reached', async () => {
+    const removed = await attache.upload('removed.txt', Buffer.from('removed'))
+    const [old, gone] = [await attache.link(other), await attache.link(removed)]
+    const unreadable = join(attache.data, 'thumbnails')
+    await rm(unreadable, { recursive: true, force: true })
+    await symlink('thumbnails', unreadable)
+    await attache.service.stores.records.attachments.remove(removed.fileId, Date.now())
+    await revoke(other.fileId)
+    await until(async () => (await get(old.url)).statusCode === 403)
+    assert.equal((await get(gone.url)).statusCode, 404)
+    assert.ok(attache.log.some((line) => line.includes('ELOOP') && line.includes('fault in the background')))
   })
 })
