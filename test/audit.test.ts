@@ -3,11 +3,22 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { askLinks, GET_ACCESS_TOKEN, startAttache, statusOf, tokenFor, until } from './server.ts'
+import {
+  askLinks,
+  bytesOf,
+  DOWNLOAD_URLS,
+  formOf,
+  GET_ACCESS_TOKEN,
+  startAttache,
+  statusOf,
+  tokenFor,
+  UPLOAD,
+  until,
+} from './server.ts'
 import { createCorporation, done, verb } from './verbs.ts'
 
 interface Entry {
@@ -17,7 +28,7 @@ interface Entry {
 }
 
 const data = await mkdtemp(join(tmpdir(), 'attache-audit-'))
-const attache = await startAttache({ data })
+const attache = await startAttache({ data, env: { ATTACHE_LOG_LEVEL: 'info' } })
 after(async () => {
   await attache.stop()
   await rm(data, { recursive: true })
@@ -118,8 +129,24 @@ test('tells of a reader that left halfway', async () => {
   await once(socket, 'data')
   socket.destroy()
   const used = await found(['--file-id', big.fileId], ({ act }) => act === 'use')
-  assert.equal(used['complete'], false)
+  assert.deepEqual([used['complete'], used['address']], [false, '127.0.0.1'])
   assert.ok(Number(used['bytes']) > 0 && Number(used['bytes']) < 20_000_000, String(used['bytes']))
+})
+
+test('tells of links and of an upload whose caller left before the answer was over', async () => {
+  const taken = await attache.upload('taken.txt', Buffer.from('taken'))
+  const refs = Array.from({ length: 10_000 }, () => ({ id: taken.fileId, key: taken.key, expiration: 60 }))
+  const leaving = await posted(DOWNLOAD_URLS, { type: 'application/json', body: Buffer.from(JSON.stringify(refs)) })
+  await once(leaving, 'data')
+  leaving.destroy()
+  await found(['--file-id', taken.fileId], ({ act }) => act === 'links')
+  await until(5000, async () => /downloadurls","status":200,.*"cut":true/.test(attache.stderr()) || undefined)
+
+  const form = new Response(formOf('left.txt', randomBytes(100_000)))
+  const type = form.headers.get('content-type') ?? ''
+  const uploading = await posted(UPLOAD, { type, body: await bytesOf(form) })
+  uploading.destroy()
+  await found([], ({ act, key }) => act === 'upload' && String(key).endsWith('left.txt'))
 })
 
 test('tells refusals by their reason', async () => {
@@ -207,3 +234,14 @@ test('writes what waits when it is stopped, and nothing where it is switched off
   await attache.stop()
   assert.ok((await audit('--file-id', file.fileId)).some(({ expiration }) => expiration === 31))
 })
+
+/** A connection over which the whole request has gone, to be read or left. */
+async function posted(path: string, { type, body }: { type: string; body: Buffer }): Promise<Socket> {
+  const { hostname, port, pathname, search } = new URL(`${attache.url}${path}?accessToken=${await attache.token()}`)
+  const socket = connect(Number(port), hostname)
+  const head = `POST ${pathname}${search} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}`
+  await new Promise<void>((resolve) =>
+    socket.write(Buffer.concat([Buffer.from(`${head}\r\n\r\n`), body]), () => resolve()),
+  )
+  return socket
+}

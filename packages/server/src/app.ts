@@ -22,7 +22,7 @@ import type { Metrics } from './metrics.ts'
 import { parseTarget } from './oss/target.ts'
 import type { Quotas } from './quotas/quotas.ts'
 import { accessTokenRoutes } from './routes/access-token.ts'
-import { keepAuditTrail } from './routes/audit-trail.ts'
+import { keepTrails, tellAudit } from './routes/audit-trail.ts'
 import { type FailureWitness, failureBody, renderControlFailures } from './routes/control-failures.ts'
 import { type DocumentAttachmentsDeps, documentAttachmentsRoute } from './routes/document-attachments.ts'
 import { documentRoutes } from './routes/documents.ts'
@@ -36,6 +36,7 @@ import { objectsRoute } from './routes/objects.ts'
 import { OPS_PATHS, opsRoutes } from './routes/ops.ts'
 import { tellPlain } from './routes/plain-audit.ts'
 import { type Answered, plainRequests } from './routes/plain-requests.ts'
+import { whenEnded } from './routes/request-end.ts'
 import { cutSlowBodies } from './routes/slow-bodies.ts'
 import { uploadRoute } from './routes/upload.ts'
 
@@ -101,7 +102,8 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
     const { route, id: reqId, request, response, startedAt, endedAt } = answered
     const { method = '', url = '' } = request
     const seconds = (endedAt - startedAt) / 1000
-    ended.handle({ route, reqId, method, path: withoutQuery(url), status: response.statusCode, seconds })
+    const cut = response.writableFinished ? undefined : true
+    ended.handle({ route, reqId, method, path: withoutQuery(url), status: response.statusCode, seconds, cut })
     if (audit) tellPlain(answered, audit)
   })
   // A development mode looks at every request, and readers that are sent on to the store are sent by the route.
@@ -124,9 +126,16 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
   const serverFactory = serverOf((otherwise) => plainRequests(plain, otherwise))
   const app = Fastify({ ...serverOptions(options), genReqId: newId, serverFactory })
   app.decorateRequest('caller')
-  keepAuditTrail(app, audit)
+  keepTrails(app)
+  whenEnded(app, tell)
   options.extension?.attach(app)
-  app.addHook('onResponse', (request, reply, done) => {
+  app.addHook('onClose', async () => {
+    ended.flush()
+    plainEnded.flush()
+  })
+
+  function tell(request: FastifyRequest, reply: FastifyReply): void {
+    if (audit) tellAudit(request, reply, audit)
     const { method, id: reqId } = request
     const route = request.routeOptions.url ?? 'none'
     ended.add({
@@ -136,13 +145,9 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
       path: route === 'none' ? withoutLongParts(request.originalUrl) : withoutQuery(request.originalUrl),
       status: reply.statusCode,
       seconds: reply.elapsedTime / 1000,
+      cut: reply.raw.writableFinished ? undefined : true,
     })
-    done()
-  })
-  app.addHook('onClose', async () => {
-    ended.flush()
-    plainEnded.flush()
-  })
+  }
 
   // A connection that stays open would hold up the end of the process.
   app.addHook('preClose', (done) => {
@@ -210,6 +215,8 @@ interface EndedRequest {
   path: string
   status: number
   seconds: number
+  /** The caller left before all of the answer did. */
+  cut: true | undefined
 }
 
 const HEADERS_TIMEOUT_MS = 15_000

@@ -13,6 +13,7 @@ declare module 'fastify' {
 }
 
 export interface Trail {
+  address: string
   /** Code of the failure that was answered. */
   refused?: string
   detail?: string | undefined
@@ -22,29 +23,19 @@ export interface Trail {
   uploaded?: AttachmentRecord
   issued?: IssuedLinks
   /** What the connection had written before this request. */
-  bytesBefore?: number
-  told?: boolean
+  bytesBefore: number
 }
 
 const FILES_OF_A_LINE = 500
 const LONGEST_PATH = 512
 const LONGEST_NAME = 64
 
-/** Lines for the audit log, once a request has ended: what was issued, used, uploaded, refused. */
-export function keepAuditTrail(app: FastifyInstance, audit: Pick<AuditLog, 'note'> | undefined): void {
+/** What the audit log is told of a request; `tellAudit` tells it. */
+export function keepTrails(app: FastifyInstance): void {
   app.decorateRequest('trail')
-  app.addHook('onRequest', (request, reply, done) => {
-    request.trail = {}
-    // A reader that leaves halfway has used the link all the same, and Fastify tells of no response then.
-    if (audit && request.url === OBJECT_PATH) {
-      request.trail.bytesBefore = request.raw.socket.bytesWritten ?? 0
-      reply.raw.once('close', () => tell(request, reply, audit))
-    }
-    done()
-  })
-  if (audit === undefined) return
-  app.addHook('onResponse', (request, reply, done) => {
-    tell(request, reply, audit)
+  app.addHook('onRequest', (request, _reply, done) => {
+    // Of a connection that is closed neither can be asked any more.
+    request.trail = { address: request.ip, bytesBefore: request.raw.socket.bytesWritten ?? 0 }
     done()
   })
 }
@@ -60,12 +51,10 @@ export function auditedCaller(request: FastifyRequest): Caller {
   }
 }
 
-function tell(request: FastifyRequest, reply: FastifyReply, audit: Pick<AuditLog, 'note'>): void {
-  const { trail } = request
-  if (trail.told) return
-  trail.told = true
-  const { caller } = request
-  const common = { request: request.id, address: request.ip }
+/** Lines for the audit log, once a request has ended: what was issued, used, uploaded, refused. */
+export function tellAudit(request: FastifyRequest, reply: FastifyReply, audit: Pick<AuditLog, 'note'>): void {
+  const { trail, caller } = request
+  const common = { request: request.id, address: trail.address }
   const by = caller && { ...common, corporationId: caller.corporationId, appKey: caller.appKey }
   if (trail.refused !== undefined) {
     if (isAudited(trail.refused, reply.statusCode)) tellRefusal(request, reply, audit)
@@ -107,13 +96,13 @@ function sentOf({ raw, method, trail }: FastifyRequest, reply: FastifyReply): { 
   const promised = method === 'HEAD' || reply.statusCode >= 300 ? 0 : Number(reply.getHeader('content-length') ?? 0)
   if (complete) return { complete, bytes: promised }
   // What the connection took is the head and as much of the body as it got to.
-  const taken = (raw.socket.bytesWritten ?? 0) - (trail.bytesBefore ?? 0)
+  const taken = (raw.socket.bytesWritten ?? 0) - trail.bytesBefore
   return { complete, bytes: Math.min(promised, Math.max(0, taken)) }
 }
 
 function tellRefusal(request: FastifyRequest, { statusCode }: FastifyReply, audit: Pick<AuditLog, 'note'>): void {
-  const { caller, trail, method, id, ip, originalUrl } = request
-  const { refused: reason = '', detail, record, asked } = trail
+  const { caller, trail, method, id, originalUrl } = request
+  const { refused: reason = '', detail, record, asked, address } = trail
   const path = originalUrl.split('?', 1)[0]?.slice(0, LONGEST_PATH) ?? ''
   const proven = {
     corporationId: caller?.corporationId ?? asked?.credential.corporationId,
@@ -122,7 +111,7 @@ function tellRefusal(request: FastifyRequest, { statusCode }: FastifyReply, audi
     key: record?.key ?? asked?.object.key,
   }
   const claimed = asked || caller ? undefined : claimsOf(request)
-  const facts = { request: id, address: ip, reason, status: statusCode, method, path, detail, claimed }
+  const facts = { request: id, address, reason, status: statusCode, method, path, detail, claimed }
   audit.note({ act: 'refused', ...facts, ...proven })
 }
 

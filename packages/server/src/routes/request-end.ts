@@ -1,0 +1,44 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+
+interface Stage {
+  /** The handler is through: whatever it had to say of the request is known. */
+  answered: boolean
+  closed: boolean
+  told: boolean
+}
+
+/**
+ * Tells of each request once, when its answer is worked out and has left, or can't leave any more. Fastify's `onResponse`
+ * does not come when a reader goes away halfway, who may have taken thousands of links, or before the answer to an upload
+ * that was stored.
+ */
+export function whenEnded(app: FastifyInstance, tell: (request: FastifyRequest, reply: FastifyReply) => void): void {
+  const stages = new WeakMap<FastifyRequest, Stage>()
+
+  function end(request: FastifyRequest, reply: FastifyReply, stage: Stage | undefined): void {
+    if (stage === undefined || stage.told) return
+    stage.told = true
+    tell(request, reply)
+  }
+
+  app.addHook('onRequest', (request, reply, done) => {
+    const stage: Stage = { answered: false, closed: false, told: false }
+    stages.set(request, stage)
+    reply.raw.once('close', () => {
+      stage.closed = true
+      if (stage.answered || reply.sent) end(request, reply, stage)
+    })
+    done()
+  })
+  app.addHook('onSend', (request, reply, _body, done) => {
+    const stage = stages.get(request)
+    if (stage) stage.answered = true
+    // Later: the status is the answer's once all hooks are through.
+    if (stage?.closed) setImmediate(end, request, reply, stage)
+    done()
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    end(request, reply, stages.get(request))
+    done()
+  })
+}
