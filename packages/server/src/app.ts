@@ -102,7 +102,7 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
     const { route, id: reqId, request, response, startedAt, endedAt } = answered
     const { method = '', url = '' } = request
     const seconds = (endedAt - startedAt) / 1000
-    const cut = response.writableFinished ? undefined : true
+    const cut = !response.writableFinished || undefined
     ended.handle({ route, reqId, method, path: withoutQuery(url), status: response.statusCode, seconds, cut })
     if (audit) tellPlain(answered, audit)
   })
@@ -134,7 +134,7 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
     plainEnded.flush()
   })
 
-  function tell(request: FastifyRequest, reply: FastifyReply): void {
+  function tell(request: FastifyRequest, reply: FastifyReply, cut: boolean): void {
     if (audit) tellAudit(request, reply, audit)
     const { method, id: reqId } = request
     const route = request.routeOptions.url ?? 'none'
@@ -145,7 +145,7 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
       path: route === 'none' ? withoutLongParts(request.originalUrl) : withoutQuery(request.originalUrl),
       status: reply.statusCode,
       seconds: reply.elapsedTime / 1000,
-      cut: reply.raw.writableFinished ? undefined : true,
+      cut: cut || undefined,
     })
   }
 

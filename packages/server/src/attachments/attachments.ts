@@ -3,12 +3,12 @@ import type { BlobStore } from '../blobs/blob-store.ts'
 import { boundedCache } from '../bounded-cache.ts'
 import { Failure } from '../errors.ts'
 import type { AttachmentRecord, AttachmentRecords } from '../records/record-store.ts'
-import type { Caller } from './access-tokens.ts'
+import type { Caller, IssuedLinks } from './access-tokens.ts'
 import type { Admission } from './admission.ts'
 import { contentTypeOf } from './content-type.ts'
 import type { Digest } from './digest.ts'
 import type { directLinks } from './direct-links.ts'
-import type { LinkCredentials } from './link-credentials.ts'
+import type { LinkCredentials, Signer } from './link-credentials.ts'
 import { linkTexts } from './link-texts.ts'
 import { type LinkPlace, linkSigner } from './links.ts'
 import { faultOfName, newBlobId, newFileId, objectKey } from './object-key.ts'
@@ -40,7 +40,15 @@ export interface IncomingFile {
 /** Both halves must be those of one attachment. */
 export type AttachmentName = Pick<DownloadRequest, 'id' | 'key'>
 
+/** Links in the order asked, some hundreds at a time. */
+export type LinkBatches = AsyncGenerator<DownloadLink[], void, undefined>
+
 export type Attachments = ReturnType<typeof attachments>
+
+interface Granted {
+  record: AttachmentRecord
+  expiration: number
+}
 
 const KNOWN_RECORDS = 50_000
 const LINKS_AT_A_TIME = 500
@@ -90,39 +98,55 @@ export function attachments(options: AttachmentsOptions) {
     return { fileId: newFileId(now()), ...facts }
   }
 
-  /** In the order asked; what is unknown, another corporation's, or no true pair of id and key is left out. */
-  async function links(asked: readonly DownloadRequest[], caller: Caller): Promise<DownloadLink[]> {
+  /**
+   * In the order asked; what is unknown, another corporation's, or no true pair of id and key is left out. What may be
+   * refused is refused before the first batch; a batch is signed when it is asked for, so a reader that does not read costs
+   * one batch of links and not all of them.
+   */
+  async function linkBatches(asked: readonly DownloadRequest[], caller: Caller): Promise<LinkBatches> {
     refuseOverLimits(asked)
-    return unlimitedLinks(asked, caller)
+    return unlimitedBatches(asked, caller)
   }
 
-  /** The same for what has limits of its own. */
-  async function unlimitedLinks(asked: readonly DownloadRequest[], caller: Caller): Promise<DownloadLink[]> {
+  async function unlimitedBatches(asked: readonly DownloadRequest[], caller: Caller): Promise<LinkBatches> {
     options.countLinks(caller.corporationId, asked.length)
     const found = await lookUp(asked)
     const signer = await options.credentials.signerOf(caller.corporationId)
     // Rounded up: a link never lives shorter than was asked.
     const start = Math.ceil(now() / 1000)
-    const answer: DownloadLink[] = []
-    const lives: number[] = []
-    for (const [index, { id, key, expiration }] of asked.entries()) {
-      // Signing is work for the CPU alone: others get their turn in between.
-      if (index % LINKS_AT_A_TIME === LINKS_AT_A_TIME - 1) await new Promise(setImmediate)
+    const granted: Granted[] = []
+    for (const { id, key, expiration } of asked) {
       const record = found.get(id)
-      if (record === undefined || record.key !== key || record.corporationId !== caller.corporationId) continue
-      const { url, thumbUrl } = sign(signer, record, start + expiration)
-      const link = { id, key, url, thumbUrl }
-      answer.push(options.direct ? { ...link, ...(await options.direct(record, start + expiration)) } : link)
-      lives.push(expiration)
+      if (record?.key === key && record.corporationId === caller.corporationId) granted.push({ record, expiration })
     }
-    const [first = 0] = lives
-    const expiration = lives.every((life) => life === first) ? first : lives
-    if (answer.length > 0) caller.issued?.({ files: answer.map(({ id }) => id), expiration })
-    return answer
+    if (granted.length > 0) caller.issued?.(issuedLinks(granted))
+    return batchesOf(granted, { signer, start })
+  }
+
+  async function* batchesOf(
+    granted: readonly Granted[],
+    { signer, start }: { signer: Signer; start: number },
+  ): LinkBatches {
+    for (let from = 0; from < granted.length; from += LINKS_AT_A_TIME) {
+      const batch: DownloadLink[] = []
+      for (const { record, expiration } of granted.slice(from, from + LINKS_AT_A_TIME)) {
+        const { url, thumbUrl } = sign(signer, record, start + expiration)
+        const link = { id: record.fileId, key: record.key, url, thumbUrl }
+        batch.push(options.direct ? { ...link, ...(await options.direct(record, start + expiration)) } : link)
+      }
+      yield batch
+      // Signing is work for the CPU alone: others get their turn in between.
+      await new Promise(setImmediate)
+    }
+  }
+
+  /** All at once, and as many as one likes, for what has limits of its own. */
+  async function unlimitedLinks(asked: readonly DownloadRequest[], caller: Caller): Promise<DownloadLink[]> {
+    return (await Array.fromAsync(await unlimitedBatches(asked, caller))).flat()
   }
 
   /**
-   * The answer to `links` as JSON, its UTF-8 bytes as one character each, without waiting; `undefined`, and nothing is
+   * The links of one batch as JSON, its UTF-8 bytes as one character each, without waiting; `undefined`, and nothing is
    * counted, where not all of it can be had in that way.
    */
   function knownLinks(asked: readonly DownloadRequest[], { corporationId }: Caller): string | undefined {
@@ -182,7 +206,7 @@ export function attachments(options: AttachmentsOptions) {
 
   return {
     upload,
-    links,
+    linkBatches,
     unlimitedLinks,
     knownLinks,
     unknownAmong,
@@ -254,4 +278,11 @@ async function* taken(file: IncomingFile, { pass, admission, maxBytes }: Taking)
 
 function sizeInMb(bytes: number): string {
   return bytes % 1_048_576 === 0 ? `${bytes / 1_048_576}Mb` : `${bytes}字节`
+}
+
+function issuedLinks(granted: readonly Granted[]): IssuedLinks {
+  const lives = granted.map(({ expiration }) => expiration)
+  const [first = 0] = lives
+  const files = granted.map(({ record }) => record.fileId)
+  return { files, expiration: lives.every((life) => life === first) ? first : lives }
 }

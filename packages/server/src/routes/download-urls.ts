@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import {
   type DownloadLink,
   type DownloadRequest,
@@ -8,16 +9,16 @@ import {
 } from '@attache/protocol'
 import type { FastifyInstance } from 'fastify'
 import type { Caller } from '../attachments/access-tokens.ts'
+import type { LinkBatches } from '../attachments/attachments.ts'
 import { Failure, type FailureDetail } from '../errors.ts'
 import { auditedCaller } from './audit-trail.ts'
 
 export interface DownloadUrlsDeps {
-  attachments: { links(asked: readonly DownloadRequest[], caller: Caller): Promise<DownloadLink[]> }
+  attachments: { linkBatches(asked: readonly DownloadRequest[], caller: Caller): Promise<LinkBatches> }
   maxItems: number
 }
 
 const BODY_LIMIT = 16 * 1024 * 1024
-const LINKS_AT_A_TIME = 1000
 // A caller that gets one item wrong gets all of them wrong.
 const MOST_DETAILS = 8
 
@@ -28,21 +29,28 @@ export function downloadUrlsRoute(app: FastifyInstance, { attachments, maxItems 
     if (!Array.isArray(body)) throw new Failure('InvalidJson', { details: [{ path: '', message: '请求体必须为数组' }] })
     if (body.length > maxItems) throw new Failure('TooManyItems', { message: `单次请求的附件数量不能超过${maxItems}` })
     if (!isDownloadRequests(body)) throw invalidItems(body)
-    const links = await attachments.links(body, auditedCaller(request))
-    return reply.type('application/json; charset=utf-8').send(await encoded(links))
+    const batches = await attachments.linkBatches(body, auditedCaller(request))
+    const first = await batches.next()
+    const second = first.done ? first : await batches.next()
+    reply.type('application/json; charset=utf-8')
+    // Most answers are one piece, and told with their length.
+    if (second.done) return reply.send(Buffer.from(JSON.stringify(first.value ?? [])))
+    return reply.send(Readable.from(jsonOf([first.value ?? [], second.value], batches), { objectMode: false }))
   })
 }
 
-/** Encoded once: a long string would be walked again for its length and again when it is written. Others get their turn in between. */
-async function encoded(links: readonly DownloadLink[]): Promise<Buffer> {
-  if (links.length <= LINKS_AT_A_TIME) return Buffer.from(JSON.stringify(links))
-  const parts: Buffer[] = []
-  for (let from = 0; from < links.length; from += LINKS_AT_A_TIME) {
-    const text = JSON.stringify(links.slice(from, from + LINKS_AT_A_TIME)).slice(1, -1)
-    parts.push(Buffer.from(`${from === 0 ? '[' : ','}${text}`))
-    await new Promise(setImmediate)
+/** One array, in pieces that are made as fast as they are read. */
+async function* jsonOf(ready: readonly DownloadLink[][], rest: LinkBatches): AsyncGenerator<Buffer> {
+  let before = '['
+  for (const batch of ready) yield piece(batch)
+  for await (const batch of rest) yield piece(batch)
+  yield Buffer.from(']')
+
+  function piece(batch: readonly DownloadLink[]): Buffer {
+    const text = before + JSON.stringify(batch).slice(1, -1)
+    before = ','
+    return Buffer.from(text)
   }
-  return Buffer.concat([...parts, Buffer.from(']')])
 }
 
 const WANTED = {

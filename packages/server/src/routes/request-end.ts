@@ -7,18 +7,21 @@ interface Stage {
   told: boolean
 }
 
+/** `cut` where the caller left before all of the answer did. */
+type Tell = (request: FastifyRequest, reply: FastifyReply, cut: boolean) => void
+
 /**
  * Tells of each request once, when its answer is worked out and has left, or can't leave any more. Fastify's `onResponse`
  * does not come when a reader goes away halfway, who may have taken thousands of links, or before the answer to an upload
  * that was stored.
  */
-export function whenEnded(app: FastifyInstance, tell: (request: FastifyRequest, reply: FastifyReply) => void): void {
+export function whenEnded(app: FastifyInstance, tell: Tell): void {
   const stages = new WeakMap<FastifyRequest, Stage>()
 
-  function end(request: FastifyRequest, reply: FastifyReply, stage: Stage | undefined): void {
-    if (stage === undefined || stage.told) return
+  function end(request: FastifyRequest, reply: FastifyReply, stage: Stage): void {
+    if (stage.told) return
     stage.told = true
-    tell(request, reply)
+    tell(request, reply, stage.closed)
   }
 
   app.addHook('onRequest', (request, reply, done) => {
@@ -38,7 +41,8 @@ export function whenEnded(app: FastifyInstance, tell: (request: FastifyRequest, 
     done()
   })
   app.addHook('onResponse', (request, reply, done) => {
-    end(request, reply, stages.get(request))
+    const stage = stages.get(request)
+    if (stage) end(request, reply, stage)
     done()
   })
 }
