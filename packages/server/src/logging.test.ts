@@ -13,6 +13,7 @@ it('lets no secret through, however an error spells it', () => {
     `authorization: OSS STS.x:${canary}`,
     `?Signature=${encodeURIComponent(canary)}&security-token=${canary}`,
     `url=%3FaccessToken%3D${canary}`,
+    `/path%253FSignature%253D${canary}%2526security-token%25253D${canary}`,
     `Cookie: ${canary}`,
   ]
   const lines: string[] = []

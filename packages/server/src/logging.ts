@@ -69,7 +69,7 @@ const NAMES =
   'accessToken|refreshToken|appSecurity|accessKeySecret|Signature|security-token|securityToken|authorization|cookie'
 // `name=value` in a URL or a form, `"name":"value"` in JSON however often it was quoted, `name: value` in a header.
 const SECRET = new RegExp(
-  `(${NAMES})((?:\\\\*["'])?\\s*(?:=|:|%3D|%3A)\\s*(?:\\\\*["'])?)((?:OSS |OSS4-HMAC-SHA256 |Bearer |Basic )?[^\\s"'\\\\&,;<>]+)`,
+  `(${NAMES})((?:\\\\*["'])?\\s*(?:=|:|%(?:25)*3D|%(?:25)*3A)\\s*(?:\\\\*["'])?)((?:OSS |OSS4-HMAC-SHA256 |Bearer |Basic )?[^\\s"'\\\\&,;<>]+)`,
   'gi',
 )
 const SUSPECT = /token|security|signature|secret|authorization|cookie/i
