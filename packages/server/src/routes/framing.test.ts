@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -53,5 +54,21 @@ describe('what comes over a connection', () => {
     for (const name of ['a.constructor', 'a.__proto__', 'a.toString']) {
       assert.equal((await test.upload(name, Buffer.from('x'))).fileName, name)
     }
+  })
+
+  it('is no form without an end, however long its preamble is', async () => {
+    const headers = { 'content-type': 'multipart/form-data; boundary=never' }
+    const url = `${PATHS.upload}?accessToken=${test.token}`
+    const answer = await test.ask({ method: 'POST', url, headers, payload: Buffer.alloc(33 * 1024 * 1024, 'x') })
+    assert.equal(answer.statusCode, 413, answer.body)
+  })
+
+  it('puts nothing into a download that is under way', async () => {
+    const { url } = await test.link(await test.upload('large.bin', Buffer.alloc(8 * 1024 * 1024, 'x')))
+    const socket = connect((test.service.app.server.address() as AddressInfo).port, '127.0.0.1')
+    socket.write(`GET ${url} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    await once(socket, 'readable')
+    socket.write('garbage\r\n\r\n')
+    assert.deepEqual(statusesIn(await text(socket)), [200])
   })
 })

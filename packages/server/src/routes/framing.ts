@@ -8,7 +8,7 @@ interface Exchange {
   response: ServerResponse
 }
 
-// The newest request with a body on each connection.
+// The newest request on each connection.
 const underWay = new WeakMap<Socket, Exchange>()
 
 export function hasBody({ headers }: IncomingMessage): boolean {
@@ -19,8 +19,8 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 /** Refuses a body whose end another parser could see elsewhere: `identity, chunked` passes Node's. */
 export function plainlyFramed(handler: RequestListener): RequestListener {
   return (request, response) => {
+    underWay.set(request.socket, { request, response })
     if (hasBody(request)) {
-      underWay.set(request.socket, { request, response })
       const encoding = request.headers['transfer-encoding']
       if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') return refuseUnreadable({}, request.socket)
     }
@@ -38,8 +38,11 @@ export function refuseUnreadable({ code }: { code?: string }, socket: Socket): v
   socket.destroySoon()
 }
 
-/** Whether it is the body of a request that has its answer: a second one would be taken for that of the next request. */
+/**
+ * Whether an answer has begun that is not over, or that is to a request whose body this is: a second one would be taken for
+ * a part of the first, or for that of the next request.
+ */
 function isAnswered(socket: Socket): boolean {
-  const exchange = underWay.get(socket)
-  return exchange !== undefined && !exchange.request.complete && exchange.response.headersSent
+  const { request, response } = underWay.get(socket) ?? {}
+  return response?.headersSent === true && !(request?.complete && response.writableFinished)
 }

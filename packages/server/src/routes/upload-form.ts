@@ -12,12 +12,14 @@ export interface UploadForm {
 
 const MOST_PARTS = 20
 const MOST_OTHER_BYTES = 1024 * 1024
+// Beside the file: other parts, the heads of all, and what stands before the first and behind the last.
+const MOST_FORM_BYTES = 2 * 1024 * 1024
 
 /**
  * Reads the parts `name` and `file`, in either order, straight off the socket. A `file` part is a file with or without a
  * file name of its own; parts of other names are passed over, a second file is refused.
  */
-export function readUploadForm(request: IncomingMessage): UploadForm {
+export function readUploadForm(request: IncomingMessage, maxFileBytes: number): UploadForm {
   const parser = parserFor(request)
   const name = Promise.withResolvers<string>()
   // It may fail before anybody waits for it.
@@ -29,6 +31,7 @@ export function readUploadForm(request: IncomingMessage): UploadForm {
         let incoming: Readable | undefined
         let nameBytes: Promise<Buffer> | undefined
         let otherBytes = 0
+        let bodyBytes = 0
         let openParts = 0
         let [passed, finished] = [false, false]
 
@@ -41,12 +44,17 @@ export function readUploadForm(request: IncomingMessage): UploadForm {
         const fail = (error: Error) => {
           name.reject(error)
           incoming?.destroy(error)
-          request.unpipe(parser)
+          request.unpipe(parser).off('data', countAll)
           reject(error)
         }
         const count = (chunk: Buffer) => {
           otherBytes += chunk.length
           if (otherBytes > MOST_OTHER_BYTES) fail(new Failure('BodyTooLarge'))
+        }
+        // The parser says nothing of bytes that belong to no part.
+        const countAll = (chunk: Buffer) => {
+          bodyBytes += chunk.length
+          if (bodyBytes > maxFileBytes + MOST_FORM_BYTES) fail(new Failure('BodyTooLarge'))
         }
         parser.on('file', (field: string, body: Readable) => {
           // It may be destroyed before anybody reads it.
@@ -82,7 +90,7 @@ export function readUploadForm(request: IncomingMessage): UploadForm {
         parser.on('error', (error: Error) => fail(new Failure('MalformedRequest', { cause: error })))
         request.on('aborted', () => fail(new Failure('MalformedRequest', { message: '上传在完成之前被中断' })))
         request.on('error', fail)
-        request.pipe(parser)
+        request.on('data', countAll).pipe(parser)
       })
     },
   }

@@ -18,7 +18,7 @@ export function uploadRoute(app: FastifyInstance, { attachments, maxUploadBytes 
   app.post(PATHS.upload, async (request): Promise<UploadValue> => {
     const length = Number(request.headers['content-length'] ?? 0)
     if (length > 2 * maxUploadBytes + FORM_BYTES) throw new Failure('BodyTooLarge')
-    const form = readUploadForm(request.raw)
+    const form = readUploadForm(request.raw, maxUploadBytes)
     const record = await form.take((file) => attachments.upload(file, request.caller))
     request.trail.uploaded = record
     const { key, fileId, fileName, size } = record
