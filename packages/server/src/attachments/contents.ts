@@ -12,12 +12,14 @@ export interface ContentsOptions {
 export type Contents = ReturnType<typeof contents>
 
 const SMALL = 64 * 1024
+/** What the memory of a piece takes beside its bytes. */
+const ENTRY_BYTES = 512
 
 /** The bytes of attachments, small ones and small ranges from memory; `undefined` where the blob is missing. */
 export function contents({ blobs, hotBytes }: ContentsOptions) {
   const hot = new LRUCache<string, Uint8Array>({
     maxSize: Math.max(1, hotBytes),
-    sizeCalculation: (bytes) => bytes.length || 1,
+    sizeCalculation: (bytes) => bytes.length + ENTRY_BYTES,
   })
   // Raised when something is forgotten: what was read before then is not kept.
   let forgotten = 0
