@@ -57,7 +57,7 @@ export interface AppParts {
   thumbnails: Thumbnails
   delivery: Delivery
   metrics: Metrics
-  quotas: Pick<Quotas, 'request' | 'thumbnail'>
+  quotas: Pick<Quotas, 'request' | 'uncount' | 'thumbnail'>
   /** Nothing is kept where it is switched off. */
   audit: AuditLog | undefined
   ready(): Promise<void>

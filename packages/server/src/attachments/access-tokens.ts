@@ -170,6 +170,7 @@ export function accessTokens(options: AccessTokensOptions) {
       const token = await find(accessToken)
       const refreshHash = hashOf(refreshToken)
       if (token === undefined || !sameText(refreshHash, token.refreshHash)) throw new Failure('Unauthorized')
+      options.countRequest(token.corporationId)
       const next = newPair(token, now() + lifeDays * DAY)
       const replaced = await records.tokens.replace({ tokenHash: token.tokenHash, refreshHash, at: now() }, next.token)
       forget(token.tokenHash)

@@ -146,10 +146,10 @@ export function attachments(options: AttachmentsOptions) {
   }
 
   /**
-   * The links of one batch as JSON, its UTF-8 bytes as one character each, without waiting; `undefined`, and nothing is
-   * counted, where not all of it can be had in that way.
+   * What makes the links of one batch as JSON, its UTF-8 bytes as one character each, without waiting, and counts them;
+   * `undefined` where not all of it can be had in that way.
    */
-  function knownLinks(asked: readonly DownloadRequest[], { corporationId }: Caller): string | undefined {
+  function knownLinks(asked: readonly DownloadRequest[], { corporationId }: Caller): (() => string) | undefined {
     const signer = options.credentials.knownSignerOf(corporationId)
     if (signer === undefined || options.direct || options.maxExpirationSeconds !== undefined) return undefined
     if (asked.length > Math.min(options.maxItems, LINKS_AT_A_TIME)) return undefined
@@ -159,10 +159,12 @@ export function attachments(options: AttachmentsOptions) {
       if (record?.fileId !== id || record.corporationId !== corporationId || record.linkEpoch !== 0) return undefined
       found.push(record)
     }
-    options.countLinks(corporationId, asked.length)
-    const start = Math.ceil(now() / 1000)
-    const texts = asked.map(({ expiration }, i) => textOf(signer, found[i] as AttachmentRecord, start + expiration))
-    return `[${texts.join(',')}]`
+    return () => {
+      options.countLinks(corporationId, asked.length)
+      const start = Math.ceil(now() / 1000)
+      const texts = asked.map(({ expiration }, i) => textOf(signer, found[i] as AttachmentRecord, start + expiration))
+      return `[${texts.join(',')}]`
+    }
   }
 
   /** The indexes of those that name no attachment of the caller's corporation. */

@@ -21,8 +21,10 @@ export interface QuotasOptions {
 
 export interface Quotas {
   limitsOf(corporationId: string): QuotaLimits
-  /** Counts a call with an access token. */
+  /** Counts a call of a corporation: with an access token, for one, or for the next. */
   request(corporationId: string): void
+  /** Takes back that a call was counted, which is counted again elsewhere. */
+  uncount(corporationId: string): void
   /** Counts links that are asked for. */
   links(corporationId: string, count: number): void
   /** Counts a thumbnail; gives the seconds to wait where there were too many. */
@@ -100,6 +102,9 @@ export async function quotas({ records, defaults, now }: QuotasOptions): Promise
     limitsOf,
     request(corporationId) {
       refuseOften(`requests ${corporationId}`, 1, limitsOf(corporationId).requestsPerMinute)
+    },
+    uncount(corporationId) {
+      refuseOften(`requests ${corporationId}`, -1, limitsOf(corporationId).requestsPerMinute)
     },
     links(corporationId, count) {
       const { linksPerMinute } = limitsOf(corporationId)

@@ -101,6 +101,12 @@ describe('access tokens', () => {
     )
   })
 
+  it('are asked for with a small body, by whoever has none yet', async () => {
+    const asked = (length: number) => getToken({ ...test.app, more: 'x'.repeat(length) } as typeof test.app)
+    assert.equal((await asked(7000)).statusCode, 200)
+    assert.equal((await asked(8192)).statusCode, 413)
+  })
+
   it('limit wrong secrets per app and address, and never a right one', async () => {
     const other = await createApp(test.service.stores, { corporationId: 'other', corporationName: 'x', demo: false })
     const wrong = () => getToken({ appKey: other.appKey, appSecurity: 'guess' })
@@ -146,5 +152,21 @@ describe('access tokens', () => {
   it('are not needed to learn where the service is', async () => {
     const answer = await test.ask({ url: `${PATHS.location}?corpId=x` })
     assert.deepEqual(answer.json(), { value: 'http://attache.test/' })
+  })
+})
+
+describe('access tokens of a corporation that has a rate', () => {
+  it('are not refreshed beyond it', async () => {
+    await using rated = await testService({ ATTACHE_QUOTA_REQUESTS_PER_MINUTE: '3' })
+    let pair = (await rated.ask({ method: 'POST', url: PATHS.getAccessToken, payload: rated.app })).json().value
+    const statuses: number[] = []
+    for (let i = 0; i < 3; i++) {
+      const query = `accessToken=${pair.accessToken}&refreshToken=${pair.refreshToken}`
+      const answer = await rated.ask({ method: 'POST', url: `${PATHS.refreshToken}?${query}` })
+      statuses.push(answer.statusCode)
+      pair = answer.json().value ?? pair
+    }
+    // The service took one to begin with.
+    assert.deepEqual(statuses, [200, 429, 429])
   })
 })

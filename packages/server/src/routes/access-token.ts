@@ -16,12 +16,14 @@ export interface AccessTokenDeps {
 
 type Query = Record<string, string | undefined>
 
+/** Who has no token yet is given no more memory than a pair of texts takes. */
+export const TOKEN_BODY_LIMIT = 8 * 1024
 const REFRESHED_DAYS = 32
 const MOST_DAYS = 365
 
 /** Tokens, and where the service is: what a caller asks before it has a token. */
 export function accessTokenRoutes(app: FastifyInstance, { tokens, publicUrl, failed }: AccessTokenDeps): void {
-  app.post(PATHS.getAccessToken, async (request) => {
+  app.post(PATHS.getAccessToken, { bodyLimit: TOKEN_BODY_LIMIT }, async (request) => {
     const { body } = request
     if (!isGetAccessTokenRequest(body)) throw new Failure('InvalidSecret')
     request.trail.claimedAppKey = body.appKey
@@ -30,11 +32,12 @@ export function accessTokenRoutes(app: FastifyInstance, { tokens, publicUrl, fai
     return answerOf(await tokens.issue(body.appKey, body.appSecurity, originOf(request)))
   })
 
-  app.post<{ Querystring: Query }>(PATHS.refreshToken, async ({ query }) =>
+  const unread = { bodyLimit: TOKEN_BODY_LIMIT }
+  app.post<{ Querystring: Query }>(PATHS.refreshToken, unread, async ({ query }) =>
     answerOf(await refresh(query, REFRESHED_DAYS)),
   )
 
-  app.post<{ Querystring: Query }>(PATHS.refreshTokenExpireDate, async ({ query }) => {
+  app.post<{ Querystring: Query }>(PATHS.refreshTokenExpireDate, unread, async ({ query }) => {
     const days = /^\d{1,3}$/.test(query['expireDate'] ?? '') ? Number(query['expireDate']) : 0
     if (days < 1 || days > MOST_DAYS)
       throw new Failure('InvalidParameter', { message: `参数expireDate必须为1到${MOST_DAYS}之间的整数（天）` })

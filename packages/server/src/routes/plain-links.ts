@@ -6,8 +6,8 @@ import { atTurnsEnd, beforeTurnsEnd } from './turns-end.ts'
 
 export interface PlainLinksDeps {
   tokens: { known(accessToken: string): Caller | undefined }
-  attachments: { knownLinks(asked: readonly DownloadRequest[], caller: Caller): string | undefined }
-  quotas: { request(corporationId: string): void }
+  attachments: { knownLinks(asked: readonly DownloadRequest[], caller: Caller): (() => string) | undefined }
+  quotas: { request(corporationId: string): void; uncount(corporationId: string): void }
 }
 
 const START = `${PATHS.downloadUrls}?accessToken=`
@@ -27,14 +27,18 @@ export function plainLinks({ tokens, attachments, quotas }: PlainLinksDeps) {
   function linksFor(body: Buffer, caller: Caller): { text: string; asked: readonly DownloadRequest[] } | undefined {
     const asked = parsed(body)
     if (!isDownloadRequests(asked) || !asked.every(hasNothingElse)) return undefined
+    const write = attachments.knownLinks(asked, caller)
+    if (write === undefined) return undefined
+    let counted = false
     try {
-      const text = attachments.knownLinks(asked, caller)
-      if (text === undefined) return undefined
       quotas.request(caller.corporationId)
-      return { text, asked }
+      counted = true
+      return { text: write(), asked }
     } catch (error) {
-      if (error instanceof Failure) return undefined
-      throw error
+      if (!(error instanceof Failure)) throw error
+      // The route counts the call.
+      if (counted) quotas.uncount(caller.corporationId)
+      return undefined
     }
   }
 

@@ -181,3 +181,26 @@ describe('plain requests', () => {
     assert.ok(!at.log.join('').includes(at.token))
   })
 })
+
+describe('plain requests of a corporation that has rates', () => {
+  it('spend nothing where they are refused, and what they ask for only once', async () => {
+    const rated = await plainStage({ ATTACHE_QUOTA_REQUESTS_PER_MINUTE: '4', ATTACHE_QUOTA_LINKS_PER_MINUTE: '6' })
+    await using at = rated.at
+    const { fileId: id, key } = await at.upload('a.txt', Buffer.from('a'))
+    const ask = async (links: number) => {
+      const refs = Array.from({ length: links }, () => ({ id, key, expiration: 60 }))
+      return (await rated.bySocket(rated.toLinks(refs))).status
+    }
+    const statuses = async (...counts: number[]) => {
+      const found: number[] = []
+      for (const links of counts) found.push(await ask(links))
+      return found
+    }
+    at.clock.now += 60_000
+    assert.deepEqual(await statuses(1, 1, 1, 1, 1, 1, 1, 1, 1, 1), [200, 200, 200, 200, 429, 429, 429, 429, 429, 429])
+    at.clock.now += 15_000
+    assert.equal(await ask(3), 200, 'calls that were refused took no links')
+    at.clock.now += 60_000
+    assert.deepEqual(await statuses(6, 1, 0, 0, 0), [200, 429, 200, 200, 429])
+  })
+})

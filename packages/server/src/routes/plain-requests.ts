@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type DownloadRequest, PATHS } from '@attache/protocol'
 import type { Caller } from '../attachments/access-tokens.ts'
+import { TOKEN_BODY_LIMIT } from './access-token.ts'
 import { OBJECT_PATH } from './object-path.ts'
 import { type PlainGetDeps, type PlainUse, plainGet } from './plain-get.ts'
 import { MOST_PLAIN_BYTES, type PlainLinksDeps, parsed, plainLinks, sendLinks, whenComplete } from './plain-links.ts'
@@ -93,7 +94,7 @@ export function plainRequests(deps: PlainRequestsDeps, otherwise: Handler): Hand
   function takeToken(request: IncomingMessage, response: ServerResponse): boolean {
     const startedAt = performance.now()
     const length = Number(request.headers['content-length'])
-    if (!(length > 0 && length <= MOST_PLAIN_BYTES)) return false
+    if (!(length > 0 && length <= TOKEN_BODY_LIMIT)) return false
     whenComplete(request, length, () => {
       const body: Buffer = request.read()
       // Put back before it would have ended: the route may still have to read it.

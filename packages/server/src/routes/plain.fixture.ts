@@ -19,8 +19,8 @@ export interface Answer {
 }
 
 /** A service that is asked in both ways. It listens until it is disposed of. */
-export async function plainStage() {
-  const at = await testService({ ATTACHE_PORT: '0' })
+export async function plainStage(env: Record<string, string> = {}) {
+  const at = await testService({ ATTACHE_PORT: '0', ...env })
   await at.service.listen()
   const base = `http://127.0.0.1:${portOf(at)}`
 
