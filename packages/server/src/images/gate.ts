@@ -3,6 +3,7 @@ import { OssFailure } from '../oss/failure.ts'
 import type { ImageOperation } from '../oss/process.ts'
 import type { JobSource, RendererSettings } from './render-job.ts'
 import { type PoolLimits, RendererPool } from './renderer-pool.ts'
+import { rendererBusy } from './renderer-process.ts'
 import type { RenderedImage } from './thumbnails.ts'
 
 /** Pixels are made only behind this gate: so many children, so much time and memory for each, so many waiting. */
@@ -81,12 +82,12 @@ class Places {
       this.#taken += 1
       return
     }
-    if (this.#queue.length >= this.#limits.queueLength) throw busy()
+    if (this.#queue.length >= this.#limits.queueLength) throw rendererBusy()
     const turn = Promise.withResolvers<void>()
     this.#queue.push(turn)
     const timer = setTimeout(() => {
       this.#queue.splice(this.#queue.indexOf(turn), 1)
-      turn.reject(busy())
+      turn.reject(rendererBusy())
     }, this.#limits.queueTimeMs)
     timer.unref()
     await turn.promise.finally(() => clearTimeout(timer))
@@ -107,8 +108,4 @@ class Places {
     this.#closed = true
     for (const turn of this.#queue.splice(0)) turn.reject(new OssFailure('ServiceUnavailable'))
   }
-}
-
-function busy(): OssFailure {
-  return new OssFailure('RendererBusy', { retryAfterSeconds: 1 })
 }

@@ -7,12 +7,17 @@ export interface PoolLimits extends RendererLimits {
   idleMs: number
 }
 
+// Where others want all processors all the time, pictures must not wait for ever.
+const PRESSED_MS = 60_000
+
 /** The children: started when there is none to take, rested between jobs, killed when idle or unfit. */
 export class RendererPool {
   readonly #settings: RendererSettings
   readonly #limits: PoolLimits
   readonly #children = new Set<RendererProcess>()
   readonly #idle = new Map<RendererProcess, NodeJS.Timeout>()
+  /** By the clock of `performance`: children that are started before then give way to nobody. */
+  #pressedUntil = 0
   #closed = false
 
   constructor(settings: RendererSettings, limits: PoolLimits) {
@@ -29,14 +34,16 @@ export class RendererPool {
       if (child.isFit()) return child
       void this.#retire(child)
     }
-    const child = new RendererProcess(this.#settings, this.#limits)
+    const givesWay = performance.now() >= this.#pressedUntil
+    const child = new RendererProcess(this.#settings, this.#limits, givesWay)
     this.#children.add(child)
     return child
   }
 
   /** Resolves when the child rests or is gone. */
   async giveBack(child: RendererProcess): Promise<void> {
-    if (this.#closed || !child.isFit()) return this.#retire(child)
+    if (child.wasStarved()) this.#pressedUntil = performance.now() + PRESSED_MS
+    if (this.#closed || child.wasStarved() || !child.isFit()) return this.#retire(child)
     const timer = setTimeout(() => {
       this.#idle.delete(child)
       void this.#retire(child)

@@ -1,11 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { setPriority } from 'node:os'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { OssFailure } from '../oss/failure.ts'
 import type { ImageOperation } from '../oss/process.ts'
+import { givingWay, lowerPriority, shareOf } from './background.ts'
 import type { JobHeader, JobSource, RendererMessage, RendererSettings, RenderReply } from './render-job.ts'
 
 export interface RendererLimits {
@@ -15,8 +15,9 @@ export interface RendererLimits {
   memoryBytes: number
 }
 
-const BACKGROUND_PRIORITY = 10
 const BOOT_TIME_MS = 20_000
+/** For a child that gives way: where that holds it up for so long, or is forbidden, the next one does not. */
+const YIELDING_BOOT_TIME_MS = 3_000
 const MEMORY_SAMPLE_MS = 10
 /** Of the memory that a renderer may have: the rest is for what a decoder takes between two looks. */
 const MEMORY_SHARE = 7 / 8
@@ -36,6 +37,7 @@ interface Work {
 export class RendererProcess {
   readonly #child: ChildProcess
   readonly #limits: RendererLimits
+  readonly #givesWay: boolean
   readonly #gone = Promise.withResolvers<void>()
   readonly #bootLimit: NodeJS.Timeout
   #ready = false
@@ -43,9 +45,12 @@ export class RendererProcess {
   #work: Work | undefined
   /** Why we killed it; a child that dies without one crashed. */
   #sentence: unknown
+  #starved = false
 
-  constructor({ maxPixels, avif }: RendererSettings, limits: RendererLimits) {
+  /** `givesWay` to everything else that wants a processor; otherwise it has its part, with a low priority. */
+  constructor({ maxPixels, avif }: RendererSettings, limits: RendererLimits, givesWay: boolean) {
     this.#limits = limits
+    this.#givesWay = givesWay
     const own = import.meta.url
     const program = new URL(own.endsWith('.ts') ? './renderer.ts' : './renderer.js', own)
     // Named one by one: anybody on the machine can read the arguments of a process.
@@ -53,12 +58,13 @@ export class RendererProcess {
     this.#child = fork(fileURLToPath(program), [JSON.stringify(settings)], {
       // None of our environment: it holds secrets. Few arenas keep the memory of one job from haunting the next.
       env: { MALLOC_ARENA_MAX: '2' },
-      execArgv: [],
+      ...(givesWay ? givingWay() : { execArgv: [] }),
       serialization: 'advanced',
       stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
     })
     lowerPriority(this.#child.pid)
-    this.#bootLimit = setTimeout(() => this.kill(new Error('The image renderer did not start in time')), BOOT_TIME_MS)
+    const bootTimeIsUp = () => this.kill(this.#unstarted('it took too long'))
+    this.#bootLimit = setTimeout(bootTimeIsUp, givesWay ? YIELDING_BOOT_TIME_MS : BOOT_TIME_MS)
     this.#child.on('message', (message: RendererMessage) => this.#receive(message))
     this.#child.on('exit', (code, signal) => this.#end(`exit ${code ?? signal}`))
     this.#child.on('error', (error) => this.#end(error.message))
@@ -98,6 +104,11 @@ export class RendererProcess {
     return !this.#exited && !this.#sentence && this.#residentBytes() < this.#limits.memoryBytes / 2
   }
 
+  /** Whether a job of its had to wait for processors that others had. */
+  wasStarved(): boolean {
+    return this.#starved
+  }
+
   /** Resolves when the child is gone; `sentence` is what its job fails with. */
   kill(sentence: unknown): Promise<void> {
     this.#sentence ??= sentence
@@ -127,7 +138,17 @@ export class RendererProcess {
     await this.#feed(work)
     clearTimeout(feedLimit)
     // The clock of a job starts here: a slow store is not the image's fault.
-    if (!work.over.signal.aborted) work.watches.push(setTimeout(() => this.kill(tooSlow(jobTimeMs)), jobTimeMs))
+    if (work.over.signal.aborted) return
+    const share = shareOf(this.#child.pid)
+    const look = () => {
+      this.#starved ||= share.isStarving()
+    }
+    const timeIsUp = () => {
+      look()
+      void this.kill(share.used() < jobTimeMs / 2 ? rendererBusy() : tooSlow(jobTimeMs))
+    }
+    work.watches.push(setTimeout(timeIsUp, jobTimeMs))
+    work.over.signal.addEventListener('abort', look)
   }
 
   async #feed({ source, operations, answered, over }: Work): Promise<void> {
@@ -163,9 +184,14 @@ export class RendererProcess {
   #end(reason: string): void {
     this.#exited = true
     clearTimeout(this.#bootLimit)
-    const crash = this.#ready ? new OssFailure('ImageDamage') : new Error(`The image renderer did not start: ${reason}`)
-    this.#work?.answered.reject(this.#sentence ?? crash)
+    const cause = this.#sentence ?? (this.#ready ? new OssFailure('ImageDamage') : this.#unstarted(reason))
+    this.#work?.answered.reject(cause)
     this.#gone.resolve()
+  }
+
+  #unstarted(reason: string): Error {
+    this.#starved = this.#givesWay
+    return this.#givesWay ? rendererBusy() : new Error(`The image renderer did not start: ${reason}`)
   }
 
   #residentBytes(): number {
@@ -179,14 +205,9 @@ export class RendererProcess {
   }
 }
 
-/** At once, so that the threads of a child, which inherit it one by one, and the start itself have it as well. */
-function lowerPriority(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) setPriority(pid, BACKGROUND_PRIORITY)
-  } catch (error) {
-    // Some containers forbid it, and the child may be gone already; the pictures are right all the same.
-    if (!(error instanceof Error)) throw error
-  }
+/** Nothing that the image did, so it is no verdict about it. */
+export function rendererBusy(): OssFailure {
+  return new OssFailure('RendererBusy', { retryAfterSeconds: 1 })
 }
 
 function tooSlow(limitMs: number): OssFailure {
