@@ -181,6 +181,24 @@ test('an upload without an answer is not sent twice, and is told as one that may
   assert.equal(proxy.count(UPLOAD) - before, 1)
 })
 
+test('an upload beyond the quota is 7 in both languages, and does not suggest another key pair', async () => {
+  const file = join(import.meta.dirname, 'cli.ts')
+  const sentence = '本企业的附件总大小已达配额上限（1048576字节），请联系管理员'
+  for (const [lang, fix] of [
+    ['en', /fix: the key pair is right: ask the operator.*quota$/m],
+    ['zh', /解决: 密钥对有效：.*配额$/m],
+  ] as const) {
+    proxy.next(UPLOAD, { answer: json(403, sentence) })
+    const before = proxy.count(UPLOAD)
+    const outcome = await cli(['upload', file, '--json', '--lang', lang], { env })
+    assert.equal(outcome.code, 7, outcome.stderr)
+    assert.ok(outcome.stderr.includes(sentence), outcome.stderr)
+    assert.match(outcome.stderr, fix)
+    assert.doesNotMatch(outcome.stderr, /attache login/)
+    assert.deepEqual([rowsOfType(outcome, 'error')[0]?.['kind'], proxy.count(UPLOAD) - before], ['not-allowed', 1])
+  }
+})
+
 test('Ctrl-C is 130, says how to go on, and going on works', async () => {
   const directory = home.in('interrupted')
   proxy.next(DATA, { stallAfter: 20_000 }, { stallAfter: 20_000 }, { stallAfter: 20_000 }, { stallAfter: 20_000 })
