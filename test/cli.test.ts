@@ -79,6 +79,25 @@ test('what one command prints another reads, as text and as JSON', async () => {
   assert.equal(new Set(saved.map(({ path }) => path)).size, 2)
 })
 
+test('an attachment with line separators in its name goes through archive, verify and --from', async () => {
+  const { code, refs } = await documentOf(attache, [{ name: 'a\u2028b\u2029c.bin', bytes: randomBytes(10) }])
+  const directory = home.in('separators')
+  await done('archive', code, '-o', directory)
+  const verified = await done('verify', directory, '--json')
+  assert.deepEqual(
+    rowsOfType(verified, 'checked').map(({ result, id, key }) => [result, `${id}:${key}`]),
+    [['right', refs[0]]],
+  )
+  const listed = (await done('ls', code, '--json')).stdout
+  assert.doesNotMatch(listed, /[\u2028\u2029]/)
+  for (const input of [listed, await readFile(`${directory}/manifest.jsonl`), refs.join('\n')]) {
+    const outcome = await cli(['links', '--from', '-', '--json'], { env, input })
+    // The manifest has several lines on it.
+    const found = new Set(rowsOfType(outcome, 'link').map(({ id, key }) => `${id}:${key}`))
+    assert.deepEqual([...found], refs, outcome.stderr)
+  }
+})
+
 test('--json gives lines of the schema on stdout, and words on stderr only', async () => {
   const outcome = await cli(['upload', '-', '--name', 'stdin.txt', '--json'], { env, input: 'from a pipe' })
   assert.equal(outcome.stderr, '')

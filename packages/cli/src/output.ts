@@ -36,7 +36,7 @@ export function output({ stdout, stderr, json, quiet, say }: OutputOptions): Out
     stderr,
     wipe: () => {},
     result(row, text) {
-      if (json) write(stdout, JSON.stringify(row))
+      if (json) write(stdout, lineOf(row))
       else if (text !== undefined) write(stdout, text)
     },
     note: (text) => write(stderr, text),
@@ -44,8 +44,13 @@ export function output({ stdout, stderr, json, quiet, say }: OutputOptions): Out
       const { message, fix } = told
       write(stderr, `attache: ${about ? `${about}: ` : ''}${message}`)
       if (fix) write(stderr, `  ${say({ en: 'fix', zh: '解决' })}: ${fix}`)
-      if (json) write(stdout, JSON.stringify({ type: 'error', ...(about && { about }), ...told } satisfies Row))
+      if (json) write(stdout, lineOf({ type: 'error', ...(about && { about }), ...told }))
     },
   }
   return out
+}
+
+/** Much that reads lines takes U+2028 and U+2029 for their ends, and a name may hold them. */
+function lineOf(row: Row): string {
+  return JSON.stringify(row).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')
 }

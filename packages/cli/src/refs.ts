@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { attachmentsOf, type NodeClient } from '@attache/client/node'
 import { textOf } from './arguments.ts'
 import type { Context } from './context.ts'
@@ -49,11 +49,12 @@ function refIn(text: string, say: Say): NamedRef {
 }
 
 async function refsFrom(path: string, { stdin, say }: Pick<Context, 'stdin' | 'say'>): Promise<NamedRef[]> {
-  const input = path === '-' ? stdin : createReadStream(path, 'utf8')
+  const input = path === '-' ? stdin : createReadStream(path)
   const refs: NamedRef[] = []
   let number = 0
   try {
-    for await (const line of createInterface({ input })) {
+    // Not by `readline`, to which U+2028 and U+2029 in a name are ends of a line.
+    for (const line of (await text(input)).split('\n')) {
       number++
       const ref = refInLine(line.trim(), say)
       if (ref !== undefined) refs.push(ref)
