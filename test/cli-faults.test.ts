@@ -181,6 +181,13 @@ test('an upload without an answer is not sent twice, and is told as one that may
   assert.equal(proxy.count(UPLOAD) - before, 1)
 })
 
+test('an upload is given up after --timeout of silence', async () => {
+  proxy.next(UPLOAD, { stallAfter: 0 })
+  const outcome = await cli(['upload', join(import.meta.dirname, 'cli.ts'), '--timeout', '1s', '--json'], { env })
+  assert.deepEqual([outcome.code, rowsOfType(outcome, 'error')[0]?.['kind']], [5, 'timeout'], outcome.stderr)
+  assert.match(outcome.stderr, /may have been stored/)
+})
+
 test('an upload beyond the quota is 7 in both languages, and does not suggest another key pair', async () => {
   const file = join(import.meta.dirname, 'cli.ts')
   const sentence = '本企业的附件总大小已达配额上限（1048576字节），请联系管理员'
