@@ -181,6 +181,20 @@ test('an upload without an answer is not sent twice, and is told as one that may
   assert.equal(proxy.count(UPLOAD) - before, 1)
 })
 
+test('an upload that the server could not answer for is sent once and told so, one that it refused is sent again', async () => {
+  const upload = ['upload', join(import.meta.dirname, 'cli.ts')]
+  const unknown = json(503, '存储没有应答，附件可能已保存：请核实后再决定是否重新上传')
+  proxy.next(UPLOAD, { answer: unknown })
+  const before = proxy.count(UPLOAD)
+  const outcome = await cli(upload, { env })
+  assert.equal(outcome.code, 5, outcome.stderr)
+  assert.match(outcome.stderr, /附件可能已保存(.*\n)+.*may have been stored/)
+  assert.equal(proxy.count(UPLOAD) - before, 1)
+  proxy.next(UPLOAD, { answer: busy })
+  assert.equal((await cli(upload, { env })).code, 0)
+  assert.equal(proxy.count(UPLOAD) - before, 3)
+})
+
 test('an upload is given up after --timeout of silence', async () => {
   proxy.next(UPLOAD, { stallAfter: 0 })
   const outcome = await cli(['upload', join(import.meta.dirname, 'cli.ts'), '--timeout', '1s', '--json'], { env })
