@@ -38,7 +38,10 @@ export async function upload(context: Context): Promise<ExitCode> {
         const { fileId: id, key, fileName } = await source.send(client, { name, signal, onProgress })
         shown.done(path, size)
         uploaded++
-        output.result({ type: 'uploaded', path, id, key, fileName: fileName || name, size }, `${id}:${key}`)
+        output.result(
+          { type: 'uploaded', path, id, key, fileName: fileName || name, size },
+          `${id}:${output.shown(key)}`,
+        )
       } catch (error) {
         if (signal.aborted || !isClientError(error) || error.kind === 'unauthorized') throw error
         shown.done(path, size)
