@@ -1,18 +1,22 @@
 /** Who was given which link, who used it, who was refused: written by the server, asked by the verb. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, test } from 'node:test'
 import {
   askLinks,
   bytesOf,
   DOWNLOAD_URLS,
+  environment,
   formOf,
   GET_ACCESS_TOKEN,
+  PROGRAM,
   startAttache,
   statusOf,
   tokenFor,
@@ -222,6 +226,26 @@ test('keeps files for the owner only, and no secret in them', async () => {
   for (const secret of [...secrets, 'not-the-secret', 'no-such-token', 'canary', 'Expires=']) {
     assert.ok(!all.includes(secret), `${secret} stands in the audit log`)
   }
+})
+
+test('ends without a word when its reader goes away', async () => {
+  const at = new Date().toISOString()
+  const lines = Array.from(
+    { length: 20_000 },
+    (_, index) => `${JSON.stringify({ at, act: 'operator', verb: `${index}` })}\n`,
+  )
+  const written = await mkdtemp(join(tmpdir(), 'attache-audit-'))
+  await mkdir(join(written, 'audit'))
+  await writeFile(join(written, 'audit', `acts-${at.slice(0, 10)}-000001.jsonl`), lines.join(''))
+  const child = spawn(process.execPath, [PROGRAM, 'audit'], { env: environment({ ATTACHE_DATA: written }) })
+  const [stderr, [first], [code]] = await Promise.all([
+    text(child.stderr),
+    once(child.stdout, 'data').finally(() => child.stdout.destroy()),
+    once(child, 'exit'),
+  ])
+  assert.match(String(first), /operator .* 0\n/)
+  assert.deepEqual([code, stderr], [130, ''])
+  await rm(written, { recursive: true })
 })
 
 test('writes what waits when it is stopped, and nothing where it is switched off', async () => {

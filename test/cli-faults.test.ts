@@ -181,6 +181,45 @@ test('an upload without an answer is not sent twice, and is told as one that may
   assert.equal(proxy.count(UPLOAD) - before, 1)
 })
 
+test('an upload that the server could not answer for is sent once and told so, one that it refused is sent again', async () => {
+  const upload = ['upload', join(import.meta.dirname, 'cli.ts')]
+  const unknown = json(503, '存储没有应答，附件可能已保存：请核实后再决定是否重新上传')
+  proxy.next(UPLOAD, { answer: unknown })
+  const before = proxy.count(UPLOAD)
+  const outcome = await cli(upload, { env })
+  assert.equal(outcome.code, 5, outcome.stderr)
+  assert.match(outcome.stderr, /附件可能已保存(.*\n)+.*may have been stored/)
+  assert.equal(proxy.count(UPLOAD) - before, 1)
+  proxy.next(UPLOAD, { answer: busy })
+  assert.equal((await cli(upload, { env })).code, 0)
+  assert.equal(proxy.count(UPLOAD) - before, 3)
+})
+
+test('an upload is given up after --timeout of silence', async () => {
+  proxy.next(UPLOAD, { stallAfter: 0 })
+  const outcome = await cli(['upload', join(import.meta.dirname, 'cli.ts'), '--timeout', '1s', '--json'], { env })
+  assert.deepEqual([outcome.code, rowsOfType(outcome, 'error')[0]?.['kind']], [5, 'timeout'], outcome.stderr)
+  assert.match(outcome.stderr, /may have been stored/)
+})
+
+test('an upload beyond the quota is 7 in both languages, and does not suggest another key pair', async () => {
+  const file = join(import.meta.dirname, 'cli.ts')
+  const sentence = '本企业的附件总大小已达配额上限（1048576字节），请联系管理员'
+  for (const [lang, fix] of [
+    ['en', /fix: the key pair is right: ask the operator.*quota$/m],
+    ['zh', /解决: 密钥对有效：.*配额$/m],
+  ] as const) {
+    proxy.next(UPLOAD, { answer: json(403, sentence) })
+    const before = proxy.count(UPLOAD)
+    const outcome = await cli(['upload', file, '--json', '--lang', lang], { env })
+    assert.equal(outcome.code, 7, outcome.stderr)
+    assert.ok(outcome.stderr.includes(sentence), outcome.stderr)
+    assert.match(outcome.stderr, fix)
+    assert.doesNotMatch(outcome.stderr, /attache login/)
+    assert.deepEqual([rowsOfType(outcome, 'error')[0]?.['kind'], proxy.count(UPLOAD) - before], ['not-allowed', 1])
+  }
+})
+
 test('Ctrl-C is 130, says how to go on, and going on works', async () => {
   const directory = home.in('interrupted')
   proxy.next(DATA, { stallAfter: 20_000 }, { stallAfter: 20_000 }, { stallAfter: 20_000 }, { stallAfter: 20_000 })

@@ -79,6 +79,54 @@ test('what one command prints another reads, as text and as JSON', async () => {
   assert.equal(new Set(saved.map(({ path }) => path)).size, 2)
 })
 
+test('ls and upload hand keys on byte for byte, whatever their names hold', async () => {
+  const names = [
+    ' 两端有空格 .txt ',
+    'a\u202efdp.exe\u200f',
+    '\u2066x\u2069\u200e.txt',
+    'a\u2028b\u2029',
+    '\ufeff 。\u3000',
+    '{}',
+  ]
+  const { code, refs } = await documentOf(
+    attache,
+    names.map((name) => ({ name, bytes: randomBytes(10) })),
+  )
+  const { stdout: listed } = await done('ls', code)
+  assert.equal(listed, refs.map((ref, index) => `${ref}\t${names[index]}\n`).join(''))
+  for (const input of [listed, listed.replaceAll('\n', '\r\n'), `\n \n${refs.join('\n')}`]) {
+    const outcome = await cli(['links', '--from', '-', '--json'], { env, input })
+    assert.equal(outcome.code, 0, outcome.stderr)
+    assert.deepEqual(
+      rowsOfType(outcome, 'link').map(({ id, key }) => `${id}:${key}`),
+      refs,
+    )
+  }
+  const [first = ''] = names
+  const stored = (await cli(['upload', '-', '--name', first], { env, input: 'x' })).stdout
+  assert.ok(stored.endsWith(`-${first}\n`), stored)
+  assert.equal((await cli(['links', '--from', '-'], { env, input: stored })).code, 0)
+})
+
+test('an attachment with line separators in its name goes through archive, verify and --from', async () => {
+  const { code, refs } = await documentOf(attache, [{ name: 'a\u2028b\u2029c.bin', bytes: randomBytes(10) }])
+  const directory = home.in('separators')
+  await done('archive', code, '-o', directory)
+  const verified = await done('verify', directory, '--json')
+  assert.deepEqual(
+    rowsOfType(verified, 'checked').map(({ result, id, key }) => [result, `${id}:${key}`]),
+    [['right', refs[0]]],
+  )
+  const listed = (await done('ls', code, '--json')).stdout
+  assert.doesNotMatch(listed, /[\u2028\u2029]/)
+  for (const input of [listed, await readFile(`${directory}/manifest.jsonl`), refs.join('\n')]) {
+    const outcome = await cli(['links', '--from', '-', '--json'], { env, input })
+    // The manifest has several lines on it.
+    const found = new Set(rowsOfType(outcome, 'link').map(({ id, key }) => `${id}:${key}`))
+    assert.deepEqual([...found], refs, outcome.stderr)
+  }
+})
+
 test('--json gives lines of the schema on stdout, and words on stderr only', async () => {
   const outcome = await cli(['upload', '-', '--name', 'stdin.txt', '--json'], { env, input: 'from a pipe' })
   assert.equal(outcome.stderr, '')

@@ -11,6 +11,8 @@ export interface Ended {
   /** 0 where there was no answer. */
   status: number
   retryAfter: string | null
+  /** What was uploaded may be stored, the server said. */
+  storedPerhaps: boolean
   startedAt: number
   milliseconds: number
 }
@@ -34,12 +36,15 @@ export function startLoad(url: string, corporation: Corporation, token: string):
 
   async function timed(kind: Kind, ask: () => Promise<Response>): Promise<Buffer | undefined> {
     const startedAt = performance.now()
-    const end = (status: number, retryAfter: string | null) =>
-      load.ended.push({ kind, status, retryAfter, startedAt, milliseconds: performance.now() - startedAt })
+    const end = (status: number, retryAfter: string | null, text = '') => {
+      const milliseconds = performance.now() - startedAt
+      const storedPerhaps = text.includes('附件可能已保存')
+      load.ended.push({ kind, status, retryAfter, storedPerhaps, startedAt, milliseconds })
+    }
     try {
       const response = await inTime(ask())
       const bytes = await inTime(bytesOf(response))
-      end(response.status, response.headers.get('retry-after'))
+      end(response.status, response.headers.get('retry-after'), response.status === 200 ? '' : bytes.toString())
       return response.status === 200 ? bytes : undefined
     } catch {
       end(0, null)
@@ -86,6 +91,12 @@ export function startLoad(url: string, corporation: Corporation, token: string):
     await Promise.all(workers)
   }
   return load
+}
+
+/** 503 that says when to try again; it does not where an upload may be stored. */
+export function isRefusedInWords({ kind, status, retryAfter, storedPerhaps }: Ended): boolean {
+  if (storedPerhaps) return kind === 'upload' && status === 503 && retryAfter === null
+  return status === 503 && Number(retryAfter) > 0
 }
 
 export function sha256(bytes: Uint8Array): string {

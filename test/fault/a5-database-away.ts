@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Ended, type Load, startLoad } from '../engines/records-load.ts'
+import { type Ended, isRefusedInWords, type Load, startLoad } from '../engines/records-load.ts'
 import { startAttache } from '../server.ts'
 import { row, type Stage, type Verdict } from './stage.ts'
 import { suites } from './suites.ts'
@@ -54,7 +54,7 @@ async function behindAnotherWriter({ directory, defer, full }: Stage): Promise<V
 
 function countsOf({ ended }: Load) {
   const failed = ended.filter(({ status }) => status !== 200)
-  const refused = failed.filter(({ status, retryAfter }) => status === 503 && Number(retryAfter) > 0).length
+  const refused = failed.filter(isRefusedInWords).length
   const reads = ended.filter(({ kind }: Ended) => kind === 'links' || kind === 'get')
   const slowestRead = Math.max(...reads.map(({ milliseconds }) => milliseconds))
   return { refused, improper: failed.length - refused, slowestRead }

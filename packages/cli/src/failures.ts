@@ -74,6 +74,10 @@ const FIXES: Partial<Record<AttacheError['kind'], Words>> = {
     en: '`attache config show --origin` tells where the pair comes from; `attache login` stores another',
     zh: 'attache config show --origin 可查看密钥对的来源；attache login 可重新保存',
   },
+  'not-allowed': {
+    en: 'the key pair is right: ask the operator of the server for what it names, such as a larger quota',
+    zh: '密钥对有效：请按服务器所述联系管理员，例如提高配额',
+  },
   'too-large': {
     en: 'the server limits the size of a file: send a smaller one',
     zh: '服务器限制了文件大小：请缩小后再传',

@@ -33,7 +33,10 @@ export const REMOTE: Record<string, OptionInfo> = {
   },
   timeout: {
     value: 'TIME',
-    about: { en: 'longest silence before a try is given up (default 30s)', zh: '无响应多久放弃本次尝试（默认 30s）' },
+    about: {
+      en: 'longest silence before a try is given up (default 30s, of an upload 5m)',
+      zh: '无响应多久放弃本次尝试（默认 30s，上传为 5m）',
+    },
   },
   tries: { value: 'N', about: { en: 'tries of each request (default 3)', zh: '每个请求的尝试次数（默认 3）' } },
 }

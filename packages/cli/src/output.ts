@@ -1,6 +1,6 @@
 import type { Told } from './failures.ts'
 import type { Row } from './rows.ts'
-import type { Say } from './words.ts'
+import { onOneLine, printable, type Say } from './words.ts'
 
 export interface OutputOptions {
   stdout: NodeJS.WriteStream
@@ -18,6 +18,8 @@ export interface Output {
   readonly stderr: NodeJS.WriteStream
   /** A result: `text` for a reader (nothing when undefined), `row` for a program. */
   result(row: Row, text?: string): void
+  /** A key or a name as stdout may have it: whole, unless a person sees it. */
+  shown: (text: string) => string
   /** A word for whoever watches. */
   note(text: string): void
   failure(told: Told, about?: string): void
@@ -35,8 +37,9 @@ export function output({ stdout, stderr, json, quiet, say }: OutputOptions): Out
     progress: !json && !quiet,
     stderr,
     wipe: () => {},
+    shown: stdout.isTTY ? printable : onOneLine,
     result(row, text) {
-      if (json) write(stdout, JSON.stringify(row))
+      if (json) write(stdout, lineOf(row))
       else if (text !== undefined) write(stdout, text)
     },
     note: (text) => write(stderr, text),
@@ -44,8 +47,13 @@ export function output({ stdout, stderr, json, quiet, say }: OutputOptions): Out
       const { message, fix } = told
       write(stderr, `attache: ${about ? `${about}: ` : ''}${message}`)
       if (fix) write(stderr, `  ${say({ en: 'fix', zh: '解决' })}: ${fix}`)
-      if (json) write(stdout, JSON.stringify({ type: 'error', ...(about && { about }), ...told } satisfies Row))
+      if (json) write(stdout, lineOf({ type: 'error', ...(about && { about }), ...told }))
     },
   }
   return out
+}
+
+/** Much that reads lines takes U+2028 and U+2029 for their ends, and a name may hold them. */
+function lineOf(row: Row): string {
+  return JSON.stringify(row).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')
 }

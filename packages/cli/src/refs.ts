@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { attachmentsOf, type NodeClient } from '@attache/client/node'
 import { textOf } from './arguments.ts'
 import type { Context } from './context.ts'
@@ -49,13 +49,14 @@ function refIn(text: string, say: Say): NamedRef {
 }
 
 async function refsFrom(path: string, { stdin, say }: Pick<Context, 'stdin' | 'say'>): Promise<NamedRef[]> {
-  const input = path === '-' ? stdin : createReadStream(path, 'utf8')
+  const input = path === '-' ? stdin : createReadStream(path)
   const refs: NamedRef[] = []
   let number = 0
   try {
-    for await (const line of createInterface({ input })) {
+    // Not by `readline`, to which U+2028 and U+2029 in a name are ends of a line.
+    for (const line of (await text(input)).split('\n')) {
       number++
-      const ref = refInLine(line.trim(), say)
+      const ref = refInLine(line.replace(/\r$/, ''), say)
       if (ref !== undefined) refs.push(ref)
     }
   } catch (error) {
@@ -67,10 +68,10 @@ async function refsFrom(path: string, { stdin, say }: Pick<Context, 'stdin' | 's
   return refs
 }
 
-/** What `upload`, `ls` and the manifest write, in text or JSON; lines of other kinds are passed over. */
+/** What `upload`, `ls` and the manifest write, in text or JSON; lines of other kinds are passed over. Spaces may be a name's own. */
 function refInLine(line: string, say: Say): NamedRef | undefined {
-  if (line === '') return undefined
-  if (!line.startsWith('{')) return refIn(line.split('\t')[0] ?? '', say)
+  if (line.trim() === '') return undefined
+  if (!line.trimStart().startsWith('{')) return refIn(line.split('\t')[0] ?? '', say)
   const value = objectIn(line, say)
   const { type, id = value['fileId'], key, fileName } = value
   if (type !== undefined && !['uploaded', 'attachment', 'file', 'link', 'missing'].includes(String(type)))

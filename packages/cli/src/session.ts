@@ -29,7 +29,8 @@ export async function clientFor(settings: Settings, context: Context): Promise<N
   const concurrency = wholeOf(values, 'concurrency', say) ?? 4
   // The SDK's clocks run while a request waits for its turn.
   const waiting = rate === undefined ? 0 : ((concurrency + 2) / rate) * 1000
-  const silence = (secondsOf(values, 'timeout', say) ?? 30) * 1000 + waiting
+  const timeout = secondsOf(values, 'timeout', say)
+  const silence = (timeout ?? 30) * 1000 + waiting
   const tries = wholeOf(values, 'tries', say)
   await proxyFromEnvironment(url.value ?? '', env)
   const options: ClientOptions = {
@@ -37,6 +38,7 @@ export async function clientFor(settings: Settings, context: Context): Promise<N
     appKey: appKey.value,
     appSecurity: appSecurity.value,
     timeoutMilliseconds: silence,
+    uploadTimeoutMilliseconds: (timeout ?? UPLOAD_SECONDS) * 1000 + waiting,
     stallMilliseconds: silence,
     ...(rate !== undefined && { fetch: paced(globalThis.fetch, rate) }),
     ...(tries !== undefined && { retry: { tries } }),
@@ -44,6 +46,9 @@ export async function clientFor(settings: Settings, context: Context): Promise<N
   }
   return createClient(options)
 }
+
+// Its last bytes may wait in buffers on the way, and the server looks through the whole before it answers.
+const UPLOAD_SECONDS = 300
 
 /** Lets requests begin at most so often, evenly. */
 function paced(fetch: Fetch, perSecond: number): Fetch {

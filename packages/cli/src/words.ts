@@ -20,6 +20,14 @@ export function sayFor(argv: readonly string[], env: Environment): Say {
 // Beside controls, which can move a terminal's cursor: what turns the direction of text.
 const UNPRINTABLE = /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
 
+// ASCII's and Latin-1's: no name that the server takes has them.
+const CONTROLS = /[\x00-\x1f\x7f-\x9f]/g
+
+/** A text from outside on one line, for a program: as it is, but for what would end the line or a column of it. */
+export function onOneLine(text: string): string {
+  return text.replace(CONTROLS, '\ufffd')
+}
+
 /** A text from outside on one line, as a terminal may see it. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, '\ufffd')

@@ -19,6 +19,8 @@ export interface AnswerContext {
 
 interface Told {
   sentence: string
+  /** Whether the sentence is the API's own `errorMessage`. */
+  ofApi?: boolean
   code?: string | undefined
   requestId?: string | undefined
   details?: ErrorDetail[] | undefined
@@ -51,9 +53,13 @@ export function isFailureBody(body: unknown): boolean {
   )
 }
 
-function controlKind(status: number, { sentence, foreign }: Told): ErrorKind {
+// The published words for a token or a pair that is refused; every other 403 of the API is about what was asked for.
+const REFUSED = /未授权|密钥无效/
+
+function controlKind(status: number, { sentence, ofApi, foreign }: Told): ErrorKind {
   if (/单据不存在|单据已删除/.test(sentence)) return 'not-found'
   if (status === 413 || /大小不可超过/.test(sentence)) return 'too-large'
+  if (status === 403 && ofApi && !REFUSED.test(sentence)) return 'not-allowed'
   if (status === 401 || status === 403) return 'unauthorized'
   // A path that the server doesn't have: the base URL is wrong, not the caller's id.
   if (status === 404) return foreign || sentence.startsWith('Error 404') ? 'protocol' : 'not-found'
@@ -91,6 +97,7 @@ function toldByJson(text: string): Told {
   const details = Array.isArray(body['errorDetails']) ? body['errorDetails'].filter(isDetail) : undefined
   return {
     sentence: typeof sentence === 'string' ? shortened(sentence) : '',
+    ofApi: sentence !== undefined && sentence === body['errorMessage'],
     code: code === undefined || code === null ? undefined : String(code),
     details,
     foreign: false,

@@ -145,6 +145,17 @@ describe('a client', () => {
     assert.equal(on.proxy.count(UPLOAD), 4)
   })
 
+  it('sends what is beyond a quota once, and keeps its token', async () => {
+    await using on = await stage({ env: { ATTACHE_QUOTA_BYTES: '1000' } })
+    await assert.rejects(on.client.upload(someBytes(1001), { name: 'a.bin' }), {
+      kind: 'not-allowed',
+      status: 403,
+      message: /已达配额上限.*; ask the operator of the server/,
+    })
+    assert.ok((await on.client.upload(someBytes(1000), { name: 'b.bin' })).fileId)
+    assert.deepEqual([on.proxy.count(UPLOAD), on.proxy.count(TOKEN)], [2, 1])
+  })
+
   it('sends an upload again when no connection came about', async () => {
     await using on = await stage()
     await on.client.token()

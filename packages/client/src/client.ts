@@ -40,7 +40,7 @@ export interface ClientOptions {
   concurrency?: number
   /** For one try of a call whose answer is JSON. Default 30 000. */
   timeoutMilliseconds?: number
-  /** For one try of an upload. Default 300 000. */
+  /** For one try of an upload; with `onProgress`, the longest silence in it. Default 300 000. */
   uploadTimeoutMilliseconds?: number
   /** The longest silence in a download before it is broken off and resumed. Default 30 000. */
   stallMilliseconds?: number

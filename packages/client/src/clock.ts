@@ -37,7 +37,7 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | unde
 /** Aborts its signal when nothing happens for too long, or when the caller's signal does. */
 export interface Watch {
   signal: AbortSignal
-  /** Something is awaited from now on. */
+  /** Something is awaited from now on; nothing any more after `stop`. */
   start(milliseconds: number): void
   /** It came; nothing is awaited. */
   pause(): void
@@ -49,7 +49,7 @@ export interface Watch {
 export function watch(callers: AbortSignal | undefined): Watch {
   const controller = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined
-  let out = false
+  let [out, stopped] = [false, false]
   const aborted = () => controller.abort(callers?.reason)
   if (callers?.aborted) aborted()
   callers?.addEventListener('abort', aborted, { once: true })
@@ -57,6 +57,7 @@ export function watch(callers: AbortSignal | undefined): Watch {
     signal: controller.signal,
     start(milliseconds) {
       clearTimeout(timer)
+      if (stopped) return
       timer = setTimeout(() => {
         out = true
         controller.abort()
@@ -64,6 +65,7 @@ export function watch(callers: AbortSignal | undefined): Watch {
     },
     pause: () => clearTimeout(timer),
     stop() {
+      stopped = true
       clearTimeout(timer)
       callers?.removeEventListener('abort', aborted)
     },

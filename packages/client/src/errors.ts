@@ -2,7 +2,7 @@
  * What went wrong, in the words a program can act on.
  * - `usage`: the call can't be right; nothing was sent
  * - `network`: no answer, or one that broke off; `timeout`: nothing came for too long
- * - `unauthorized`: the key pair or the token was refused
+ * - `unauthorized`: the key pair or the token was refused; `not-allowed`: they are right, and the server does not allow this, such as beyond a quota
  * - `invalid`: the server refused the request; `too-large`: because of its size; `rate-limited`: because of too many
  * - `not-found`: no such document, attachment or path
  * - `expired-link`, `forbidden`: the data host refused a link because of its time, or for another reason
@@ -16,6 +16,7 @@ export type ErrorKind =
   | 'network'
   | 'timeout'
   | 'unauthorized'
+  | 'not-allowed'
   | 'invalid'
   | 'too-large'
   | 'rate-limited'
@@ -79,6 +80,7 @@ const NEXT_STEP: Record<ErrorKind, string> = {
   network: 'check baseUrl, the network and the proxy, then try again',
   timeout: 'try again, or allow more time',
   unauthorized: 'check appKey and appSecurity, and that baseUrl is the host they were given for',
+  'not-allowed': 'ask the operator of the server for what it names, such as a larger quota',
   invalid: 'correct the request',
   'too-large': 'send less at once',
   'rate-limited': 'wait and try again',

@@ -43,6 +43,17 @@ export async function readThrough(path: string, update: (bytes: Uint8Array) => v
   }
 }
 
+/** The lines of a text, which end at `\n` alone: `readline` ends them at U+2028 and U+2029 too, and names may hold these. */
+export async function* linesOf(path: string): AsyncGenerator<string, void, undefined> {
+  let rest = ''
+  for await (const chunk of createReadStream(path, 'utf8') as AsyncIterable<string>) {
+    const end = chunk.lastIndexOf('\n')
+    if (end !== -1) yield* (rest + chunk.slice(0, end)).split('\n')
+    rest = end === -1 ? rest + chunk : chunk.slice(end + 1)
+  }
+  if (rest !== '') yield rest
+}
+
 /** A `write` may write less than it is given. */
 export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {

@@ -43,6 +43,30 @@ describe('a manifest', () => {
     assert.deepEqual([...(await readManifest(place.path)).values()], [entry('1'), entry('2')])
   })
 
+  it('holds a name with every kind of line end as one line, and reads what others wrote of it', async () => {
+    await using place = await emptyDirectory()
+    const name = 'a\u2028b\u2029c\rd\ne.txt'
+    const written = { ...entry('1'), fileName: name, key: `key-${name}`, path: 'B1/a\u2028b\u2029c.txt' }
+    const first = await openManifest(place.path)
+    await first.append([written])
+    await first.close()
+    const text = await readFile(join(place.path, MANIFEST), 'utf8')
+    assert.equal(text.split(/[\n\r\u2028\u2029]/).length, 2)
+    const raw = { ...written, fileId: '2' }
+    await appendFile(join(place.path, MANIFEST), `${JSON.stringify(raw)}\r\n${JSON.stringify({ ...raw, fileId: '3' })}`)
+    assert.deepEqual([...(await readManifest(place.path)).values()], [written, raw, { ...raw, fileId: '3' }])
+  })
+
+  it('is read whole however its lines lie in the chunks of the file', async () => {
+    await using place = await emptyDirectory()
+    const long = { ...entry('long'), fileName: '附'.repeat(100_000) }
+    const all = [entry('1'), long, ...Array.from({ length: 2000 }, (_, index) => entry(`${index + 2}`))]
+    const first = await openManifest(place.path)
+    await first.append(all)
+    await first.close()
+    assert.deepEqual([...(await readManifest(place.path)).values()], all)
+  })
+
   it('is empty where there is none', async () => {
     await using place = await emptyDirectory()
     assert.equal((await readManifest(place.path)).size, 0)

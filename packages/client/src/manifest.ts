@@ -1,9 +1,8 @@
-import { createReadStream, writeSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { isObject } from './answers.ts'
-import { fileDigests, isCode, readThrough } from './files.ts'
+import { fileDigests, isCode, linesOf, readThrough } from './files.ts'
 
 export const MANIFEST = 'manifest.jsonl'
 
@@ -54,7 +53,7 @@ export async function openManifest(directory: string): Promise<Manifest> {
   // Synchronous, so that no line stands inside another.
   function note(added: readonly ManifestEntry[]): void {
     for (const entry of added) entries.set(entryKey(entry), entry)
-    const lines = Buffer.from(added.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
+    const lines = Buffer.from(added.map(lineOf).join(''))
     for (let done = 0; done < lines.length; ) done += writeSync(file.fd, lines, done)
   }
 
@@ -74,7 +73,7 @@ export async function openManifest(directory: string): Promise<Manifest> {
 export async function readManifest(directory: string): Promise<Map<string, ManifestEntry>> {
   const entries = new Map<string, ManifestEntry>()
   try {
-    for await (const line of createInterface({ input: createReadStream(join(directory, MANIFEST), 'utf8') })) {
+    for await (const line of linesOf(join(directory, MANIFEST))) {
       const entry = entryIn(line)
       if (entry) entries.set(entryKey(entry), entry)
     }
@@ -111,6 +110,12 @@ async function endLine(file: FileHandle): Promise<void> {
   if (size === 0) return
   const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1)
   if (buffer[0] !== 10) await file.appendFile('\n')
+}
+
+/** Much that reads lines takes U+2028 and U+2029 for their ends, and a name may hold them. */
+function lineOf(entry: ManifestEntry): string {
+  const json = JSON.stringify(entry).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')
+  return `${json}\n`
 }
 
 const STATUSES = new Set(['started', 'saved', 'missing', 'failed'])

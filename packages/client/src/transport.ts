@@ -32,12 +32,12 @@ export interface Call {
   /** Passed on as it is: whoever decodes and encodes a signed link again has broken it. */
   url: string
   init: Pick<RequestInit, 'method' | 'headers' | 'redirect'>
-  /** Made anew for every try. */
-  body?: () => Pick<RequestInit, 'body'> & { duplex?: 'half' }
+  /** Made anew for every try. `moved`, called as bytes leave, begins the time allowed anew. */
+  body?: (moved: () => void) => Pick<RequestInit, 'body'> & { duplex?: 'half' }
   /** Instead of the client's own, for what that can't do. */
-  fetch?: Fetch
+  fetch?: (url: string, init: RequestInit, moved: () => void) => Promise<Response>
   repeatable: 'always' | 'unsent'
-  /** For one try, to its first byte where the body is read later. */
+  /** For one try, to its first byte where the body is read later; from the last bytes sent where these are told. */
   timeoutMilliseconds: number
   signal?: AbortSignal | undefined
 }
@@ -58,10 +58,11 @@ export function transport({ fetch, clock, secrets, log }: TransportOptions) {
   async function open(call: Call, leftMilliseconds = Number.POSITIVE_INFINITY): Promise<OpenAnswer> {
     const watching = watch(call.signal)
     const started = clock.now()
-    watching.start(Math.min(call.timeoutMilliseconds, leftMilliseconds))
+    const moved = () => watching.start(Math.min(call.timeoutMilliseconds, leftMilliseconds))
+    moved()
     try {
-      const init = { ...call.init, ...call.body?.(), signal: watching.signal }
-      const response = await guarded(() => (call.fetch ?? fetch)(call.url, init), { call, watching })
+      const init = { ...call.init, ...call.body?.(moved), signal: watching.signal }
+      const response = await guarded(() => (call.fetch ?? fetch)(call.url, init, moved), { call, watching })
       const requestId = response.headers.get('x-request-id')
       log({
         event: 'answer',

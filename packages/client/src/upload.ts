@@ -1,12 +1,12 @@
 import { isObject } from './answers.ts'
 import type { ApiCall } from './api.ts'
 import { AttacheError } from './errors.ts'
-import type { Fetch } from './transport.ts'
 import { counted, type UploadOptions, type UploadSource, uploadForm } from './upload-form.ts'
 import { PATHS, type UploadedAttachment } from './wire.ts'
 import { uploadByXhr } from './xhr.ts'
 
 export interface UploadCallOptions {
+  /** For one try; from the last bytes that left, where progress is told. */
   timeoutMilliseconds: number
   /** Whether `fetch` is the platform's, which in a browser tells no progress. */
   plainFetch: boolean
@@ -29,13 +29,22 @@ export function uploadCall(source: UploadSource, given: UploadOptions, options: 
   }
   if (onProgress === undefined) return call
   if (options.plainFetch && typeof XMLHttpRequest === 'function') {
-    const fetch: Fetch = (url, init) => uploadByXhr(url, form, { signal: init.signal, onProgress })
-    return { ...call, fetch }
+    return {
+      ...call,
+      fetch: (url, init, moved) => uploadByXhr(url, form, { signal: init.signal, onProgress: andMoved(moved) }),
+    }
   }
   return {
     ...call,
     init: { method: 'POST', headers: { ...headers, 'content-length': String(form.blob.size) } },
-    body: () => ({ body: counted(form.blob, onProgress), duplex: 'half' }),
+    body: (moved) => ({ body: counted(form.blob, andMoved(moved)), duplex: 'half' }),
+  }
+
+  function andMoved(moved: () => void): NonNullable<UploadOptions['onProgress']> {
+    return (sent) => {
+      moved()
+      onProgress?.(sent)
+    }
   }
 }
 

@@ -9,7 +9,9 @@ export class Failure extends Error {
     super(options.message ?? FAILURES[code].message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.details = options.details
-    this.retryAfterSeconds = options.retryAfterSeconds ?? (FAILURES[code].status === 503 ? 1 : undefined)
+    // Callers take Retry-After for the word that nothing was done: where that isn't known, it is not said.
+    const again = FAILURES[code].status === 503 && code !== 'StoredPerhaps'
+    this.retryAfterSeconds = options.retryAfterSeconds ?? (again ? 1 : undefined)
   }
 
   get status(): number {
@@ -57,6 +59,7 @@ export const FAILURES = {
   TooManyAttempts: { status: 429, message: '密钥错误次数过多，请稍后再试' },
   RateLimited: { status: 429, message: '请求过于频繁，已超过本企业每分钟的配额，请稍后再试' },
   StorageUnavailable: { status: 503, message: '存储暂不可用，请稍后重试' },
+  StoredPerhaps: { status: 503, message: '存储没有应答，附件可能已保存：请核实后再决定是否重新上传' },
   ReadOnly: { status: 503, message: '存储暂时只读：可以下载和换取链接，不能上传，请联系管理员' },
   StorageFull: { status: 503, message: '存储空间不足，请联系管理员' },
   ScannerUnavailable: { status: 503, message: '安全扫描暂不可用，请稍后重试' },

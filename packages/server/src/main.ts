@@ -12,11 +12,11 @@ import { quotaCommand } from './commands/quota.ts'
 import { type Running, serveCommand, startCommand } from './commands/serve.ts'
 import { backupCommand, gcCommand, restoreCommand, verifyCommand } from './commands/upkeep.ts'
 import { readConfig } from './config.ts'
-import { ConfigError } from './errors.ts'
+import { ConfigError, isSystemError } from './errors.ts'
 import { flushed } from './logging.ts'
 import type { Service } from './service.ts'
 
-async function run(argv: string[], context: Pick<CommandContext, 'print' | 'say'>): Promise<Running | undefined> {
+async function run(argv: string[], context: Omit<CommandContext, 'config'>): Promise<Running | undefined> {
   const [verb = 'help', ...args] = argv
   if (['help', '--help', '-h'].includes(verb) || args.includes('--help')) {
     context.print(context.say(HELP))
@@ -62,9 +62,10 @@ async function main(): Promise<void> {
   const say = sayFor(process.env)
   // What is written is for the user that runs this alone; databases and caches name no mode of their own.
   process.umask(0o077)
+  const signal = whileRead()
   try {
     const print = (line: string) => console.log(line)
-    const running = await run(process.argv.slice(2), { print, say })
+    const running = await run(process.argv.slice(2), { print, say, signal })
     if (!running) return
     stopWithGrace(running.service)
     print(running.announcement)
@@ -73,6 +74,18 @@ async function main(): Promise<void> {
     console.error(`attache-server: ${error.message}`)
     process.exitCode = 2
   }
+}
+
+/** Aborts when the reader of a stream has gone away, such as `head`; what a verb does besides telling goes on. */
+function whileRead(): AbortSignal {
+  const gone = new AbortController()
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if (!isSystemError(error, 'EPIPE')) throw error
+      gone.abort(error)
+    })
+  }
+  return gone.signal
 }
 
 /** SIGTERM or SIGINT: not ready at once, requests in flight get their time; a second signal ends it now. */

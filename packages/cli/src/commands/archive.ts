@@ -61,7 +61,7 @@ async function oneDocument(code: string, run: Run, context: Context): Promise<vo
 }
 
 // With these the next document may well work; with the others it won't.
-const STOPS_ONE = new Set(['not-found', 'invalid', 'server', 'timeout'])
+const STOPS_ONE = new Set(['not-found', 'not-allowed', 'invalid', 'server', 'timeout'])
 
 function settle(file: ArchivedFile, run: Run, { output, say, values }: Context): void {
   const { status, key, fileId, fileName, code, flowId, path, size, sha256, reason, resumedFrom, error } = file

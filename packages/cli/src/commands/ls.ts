@@ -17,7 +17,7 @@ export async function ls(context: Context): Promise<ExitCode> {
     try {
       const document = await client.document(code, { signal })
       for (const { fileId: id, key, fileName = nameIn(key) } of attachmentsOf(document)) {
-        const text = `${id}:${printable(key)}\t${printable(fileName)}`
+        const text = `${id}:${output.shown(key)}\t${output.shown(fileName)}`
         output.result({ type: 'attachment', code, flowId: document.id, id, key, fileName }, text)
       }
     } catch (error) {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import type { NodeClient, UploadedAttachment, UploadOptions } from '@attache/client/node'
+import type { AttacheError, NodeClient, UploadedAttachment, UploadOptions } from '@attache/client/node'
 import { textOf, wholeOf } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { eachOf } from '../each.ts'
@@ -38,17 +38,20 @@ export async function upload(context: Context): Promise<ExitCode> {
         const { fileId: id, key, fileName } = await source.send(client, { name, signal, onProgress })
         shown.done(path, size)
         uploaded++
-        output.result({ type: 'uploaded', path, id, key, fileName: fileName || name, size }, `${id}:${key}`)
+        output.result(
+          { type: 'uploaded', path, id, key, fileName: fileName || name, size },
+          `${id}:${output.shown(key)}`,
+        )
       } catch (error) {
         if (signal.aborted || !isClientError(error) || error.kind === 'unauthorized') throw error
         shown.done(path, size)
         codes.add(exitCodeOf(error))
         output.failure(toldOf(error, say), printable(path))
-        if (STORED_PERHAPS.has(error.kind) && error.unsent !== true)
+        if (mayBeStored(error))
           output.note(
             say({
-              en: '  it may have been stored: the server did not answer, so it was not sent again',
-              zh: '  可能已保存：服务器未应答，因此没有重发',
+              en: '  it may have been stored: nothing tells that it was not, so it was not sent again',
+              zh: '  可能已保存：无法确认未保存，因此没有重发',
             }),
           )
       }
@@ -59,7 +62,12 @@ export async function upload(context: Context): Promise<ExitCode> {
   return uploaded > 0 && codes.size > 0 ? worst([...codes, EXIT.partial]) : worst(codes)
 }
 
-const STORED_PERHAPS = new Set(['network', 'timeout', 'protocol'])
+/** A server that says when to try again has not stored it. */
+function mayBeStored({ kind, unsent, retryAfterSeconds }: AttacheError): boolean {
+  return STORED_PERHAPS.has(kind) && unsent !== true && retryAfterSeconds === undefined
+}
+
+const STORED_PERHAPS = new Set(['network', 'timeout', 'protocol', 'unavailable', 'server'])
 
 /** All of them are looked at before the first is sent. */
 async function sourcesOf({ operands, values, say, stdin }: Context): Promise<Source[]> {

@@ -10,8 +10,11 @@ import { type CommandContext, UsageError } from './context.ts'
 const USAGE =
   'audit [--since T] [--until T] [--key KEY | --file-id ID] [--corporation ID] [--reason CODE] [--json]   T: 2026-01-31, 2026-01-31T08:00+08:00, 90m, 24h, 7d'
 
-/** `audit`: what the log of this node says, oldest first. */
-export async function auditCommand(args: string[], { config, print, say }: CommandContext): Promise<void> {
+// As of the command line `attache`, where the reader of stdout goes away.
+const INTERRUPTED = 130
+
+/** `audit`: what the log of this node says, oldest first, for as long as somebody reads it. Gives the exit code. */
+export async function auditCommand(args: string[], { config, print, say, signal }: CommandContext): Promise<number> {
   const text = { type: 'string' } as const
   const options = { since: text, until: text, key: text, 'file-id': text, corporation: text, reason: text } as const
   const { values } = parseArgs({ args, options: { ...options, json: { type: 'boolean' } } })
@@ -26,11 +29,13 @@ export async function auditCommand(args: string[], { config, print, say }: Comma
   if (query.key !== undefined && query.fileId !== undefined) throw new UsageError(USAGE)
   let found = 0
   for await (const entry of auditEntries(join(config.data, 'audit'), query)) {
+    if (signal.aborted) return INTERRUPTED
     print(values.json ? JSON.stringify(entry) : lineOf(entry))
     found++
   }
-  if (found > 0 || values.json) return
-  print(say({ zh: '本节点的审计日志中没有符合条件的记录', en: 'nothing of that in the audit log of this node' }))
+  if (found === 0 && !values.json)
+    print(say({ zh: '本节点的审计日志中没有符合条件的记录', en: 'nothing of that in the audit log of this node' }))
+  return 0
 }
 
 /** What an operator's verb did, beside what the server writes. */

@@ -7,6 +7,8 @@ export interface CommandContext {
   print(line: string): void
   /** Picks the reader's language. */
   say: Say
+  /** Aborts when nobody reads what is printed any more. */
+  signal: AbortSignal
 }
 
 export type Say = (words: { zh: string; en: string }) => string

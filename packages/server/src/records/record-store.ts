@@ -51,7 +51,10 @@ export interface TokenRecords {
 }
 
 export interface AttachmentRecords {
-  /** Adding the same attachment (`fileId` and `blobId`) once more changes nothing: an answer that got lost is resolved by it. */
+  /**
+   * Adding the same attachment (`fileId` and `blobId`) once more changes nothing: an answer that got lost is resolved by it,
+   * or is told as `StoredPerhaps`.
+   */
   add(attachment: AttachmentRecord): Promise<void>
   /** One query, whatever the number of ids; in no order, unknown ones left out. */
   byFileIds(fileIds: readonly string[]): Promise<AttachmentRecord[]>

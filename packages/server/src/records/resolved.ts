@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { Failure } from '../errors.ts'
+import { Failure, type FailureCode } from '../errors.ts'
 
 /** Stands as the cause of a failure where the connection went away under a statement: it may have been carried out or not. */
 export class LostAnswer extends Error {
@@ -10,17 +10,27 @@ export class LostAnswer extends Error {
 const ALL_MS = 1800
 const PAUSE_MS = 100
 
+export interface Resolving {
+  /** What is thrown where it stays unknown whether the write was carried out. */
+  unknown?: FailureCode
+  milliseconds?: number
+}
+
 /** Runs a write that may run twice until its answer has come: whether it was carried out is found out, not guessed. */
-export async function resolved(write: () => Promise<void>): Promise<void> {
+export async function resolved(
+  write: () => Promise<void>,
+  { unknown = 'StorageUnavailable', milliseconds = ALL_MS }: Resolving = {},
+): Promise<void> {
   const started = performance.now()
-  const left = () => ALL_MS - (performance.now() - started)
+  const left = () => milliseconds - (performance.now() - started)
   let lost = false
   for (;;) {
     try {
       return await within(left(), write())
     } catch (error) {
       lost ||= isLost(error)
-      if (!lost || !(error instanceof Failure) || left() < 2 * PAUSE_MS) throw error
+      if (!lost || !(error instanceof Failure)) throw error
+      if (left() < 2 * PAUSE_MS) throw new Failure(unknown, { cause: error })
       await pause(PAUSE_MS)
     }
   }
