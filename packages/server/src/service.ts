@@ -127,7 +127,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
 
   /** Asks the records to try again before an upload comes, so that none is stored in vain. */
   async function writable(): Promise<void> {
-    if (blobs.trouble?.() !== undefined) throw new Failure('ReadOnly')
+    if (blobs.trouble?.() !== undefined) await blobs.check()
     if (records.trouble() !== undefined) await records.check()
   }
 

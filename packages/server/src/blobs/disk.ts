@@ -20,18 +20,23 @@ const SHORT = 64 * 1024
 const RESERVED_BYTES = 64 * 1024 * 1024
 const RESERVED_SHARE = 0.02
 const LOOK_MS = 50
+// After an fsync that failed, before a file of no consequence shows whether the disk is well again.
+const REST_MS = 2000
 
 /**
  * Blobs as files `blobs/ab/<id>`. A put is: new file under `tmp/` on the same file system → bytes → fsync → rename → fsync
- * of the directory. An fsync that failed once is never tried again, because the kernel may have dropped the pages and
- * report success: the store refuses writes from then on, and says so.
+ * of the directory. An fsync that failed is never tried again, because the kernel may have dropped the pages and report
+ * success: its put is refused, and so is every other one that was under way, which may share what failed. Nothing that was
+ * acknowledged depends on it. The store refuses writes, and says so, until a new file has been synced through new descriptors.
  */
 export async function diskBlobs({ directory, durability, sweepTemporary }: DiskBlobsOptions): Promise<BlobStore> {
   const temporary = join(directory, 'tmp')
   const strict = durability === 'strict'
   const refuseNearlyFull = fullnessOf(temporary)
-  let broken: Error | undefined
-  const shards = await openShards(directory, strict)
+  let broken: { error: Error; at: number } | undefined
+  let failures = 0
+  let probing: Promise<void> | undefined
+  let shards = await openShards(directory, strict)
   await mkdir(temporary, { recursive: true, mode: 0o700 })
   if (sweepTemporary) for (const name of await readdir(temporary)) await rm(join(temporary, name), { force: true })
 
@@ -42,20 +47,58 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
     if (!strict) return
     try {
       await handle.sync()
-    } catch (error) {
-      broken = new Error('blobs: an fsync failed: check the disk, then restart', { cause: error })
-      throw new Failure('ReadOnly', { cause: broken })
+    } catch (cause) {
+      throw new Failure('ReadOnly', { cause: fail(cause) })
+    }
+  }
+
+  function fail(cause: unknown): Error {
+    const error = new Error('blobs: an fsync failed: check the disk; writes begin again when one succeeds', { cause })
+    broken = { error, at: performance.now() }
+    failures++
+    return error
+  }
+
+  /** Resolves when the disk takes writes, after one was tried where an fsync has failed. */
+  async function refuseBroken(): Promise<void> {
+    if (broken === undefined) return
+    if (performance.now() - broken.at < REST_MS) throw new Failure('ReadOnly', { cause: broken.error })
+    probing ??= probe().finally(() => {
+      probing = undefined
+    })
+    await probing
+  }
+
+  async function probe(): Promise<void> {
+    const path = join(temporary, `probe-${randomBytes(8).toString('hex')}`)
+    try {
+      await write(path, [randomBytes(SHORT)])
+      await rename(path, `${path}.named`)
+      await syncDirectory(temporary)
+      const old = shards
+      shards = await openShards(directory, strict)
+      broken = undefined
+      // What is under way on the old ones is refused, however it ends.
+      void Promise.allSettled([...underWay])
+        .then(() => closeAll(old))
+        .catch(() => {})
+    } catch (cause) {
+      throw cause instanceof Failure ? cause : new Failure('ReadOnly', { cause: fail(cause) })
+    } finally {
+      for (const left of [path, `${path}.named`]) await rm(left, { force: true }).catch(() => {})
     }
   }
 
   async function put(id: string, body: AsyncIterable<Uint8Array>): Promise<StoredBlob> {
-    if (broken) throw new Failure('ReadOnly')
+    await refuseBroken()
     await refuseNearlyFull()
+    const before = failures
     const beside = join(temporary, randomBytes(16).toString('hex'))
     try {
       const size = await write(beside, body)
       await rename(beside, pathOf(id))
       await sync(shards[Number.parseInt(shardOf(id), 16)] as FileHandle)
+      if (before !== failures) throw new Failure('ReadOnly')
       return { size }
     } catch (error) {
       // What can't be removed now goes at the next start, and must not hide what went wrong.
@@ -68,7 +111,7 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
     }
   }
 
-  async function write(path: string, body: AsyncIterable<Uint8Array>): Promise<number> {
+  async function write(path: string, body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<number> {
     const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
     const handle = await open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600)
     try {
@@ -108,9 +151,9 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
     },
     list: (prefix) => listed(join(directory, 'blobs'), prefix),
     path: (id) => `blobs/${shardOf(id)}/${id}`,
-    trouble: () => broken?.message,
+    trouble: () => broken?.error.message,
     async check() {
-      if (broken) throw broken
+      await refuseBroken()
       const probe = join(temporary, `check-${randomBytes(8).toString('hex')}`)
       try {
         await (await open(probe, 'wx', 0o600)).close()
@@ -121,7 +164,7 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
     async close() {
       // One that was cut off removes what it wrote.
       await Promise.allSettled(underWay)
-      await Promise.all(shards.map((shard) => shard.close()))
+      await closeAll(shards)
     },
   }
 }
@@ -165,6 +208,10 @@ async function openShards(directory: string, strict: boolean): Promise<FileHandl
     for (const parent of [blobs, directory]) await syncDirectory(parent)
   }
   return Promise.all(SHARDS.map((name) => open(join(blobs, name), 'r')))
+}
+
+async function closeAll(handles: readonly FileHandle[]): Promise<void> {
+  await Promise.all(handles.map((handle) => handle.close()))
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { Failure } from '../errors.ts'
 
-/** Why a database could not write. `lost`: an fsync failed, so what the kernel holds and what the disk holds may differ. */
+/** Why a database could not write. `lost`: an fsync failed, so what the kernel holds of that write and what the disk holds may differ. */
 export type WriteTrouble = 'full' | 'failing' | 'lost'
 
 export interface WriteGuardOptions {
@@ -22,36 +22,43 @@ export interface WriteGuard {
 const REASONS: Record<WriteTrouble, string> = {
   full: 'records: the disk is full',
   failing: 'records: the database can not be written',
-  lost: 'records: an fsync failed: check the disk, then restart',
+  lost: 'records: an fsync failed: check the disk; writes begin again when one succeeds',
 }
+
+// After an fsync that failed, before a write of no consequence shows whether the disk is well again.
+const REST_MS = 2000
 
 /**
  * Remembers that the database could not write, so that the service can say so. A full disk or one that refuses may work
- * again, and the next write finds out; after an fsync that failed nothing is written until a restart reads the disk anew.
+ * again, and the next write finds out. After an fsync that failed only a probe does, and not at once: SQLite has rolled the
+ * transaction back, and writes its pages anew with the next one, into the same places of its log.
  */
 export function writeGuard({ troubleOf, probe }: WriteGuardOptions): WriteGuard {
-  let lost = false
   let trouble: WriteTrouble | undefined
+  let lostAt = Number.NEGATIVE_INFINITY
 
   async function watched(write: () => Promise<unknown>): Promise<void> {
-    if (lost) throw new Failure('ReadOnly')
     try {
       await write()
       trouble = undefined
     } catch (error) {
       const found = troubleOf(error)
       if (found === undefined) throw error
-      lost ||= found === 'lost'
+      if (found === 'lost') lostAt = performance.now()
       trouble = found
       throw new Failure(found === 'full' ? 'StorageFull' : 'ReadOnly', { cause: error })
     }
   }
 
   return {
-    guarded: (write) => (work) => watched(() => write(work)),
-    trouble: () => (lost ? REASONS.lost : trouble && REASONS[trouble]),
+    guarded: (write) => async (work) => {
+      if (trouble === 'lost') throw new Failure('ReadOnly')
+      await watched(() => write(work))
+    },
+    trouble: () => trouble && REASONS[trouble],
     async check() {
-      if (lost || trouble !== undefined) await watched(probe)
+      if (trouble === 'lost' && performance.now() - lostAt < REST_MS) throw new Failure('ReadOnly')
+      if (trouble !== undefined) await watched(probe)
     },
   }
 }
