@@ -20,6 +20,7 @@ it('lets no secret through, however an error spells it', () => {
   const logger = pino({}, withoutSecrets({ write: (line) => lines.push(line) }))
   for (const spelling of spellings) {
     logger.error({ err: new Error(spelling, { cause: { nested: spelling } }), more: { deep: spelling } }, spelling)
+    logger.flush()
   }
   assert.equal(lines.length, spellings.length)
   for (const line of lines) {

@@ -18,9 +18,25 @@ export function isoTimes(): (ms: number) => string {
   }
 }
 
-/** The last door: nothing of ours logs a query, a header or a body, and what slips into an error's words stays here. */
+/**
+ * The last door: nothing of ours logs a query, a header or a body, and what slips into an error's words stays here. Lines
+ * that are logged in a row go through as one text: the library looks anew at all that waits with each one it is given.
+ */
 export function withoutSecrets(destination: DestinationStream & Flushing): DestinationStream & Flushing {
-  return { write: (line) => destination.write(redacted(line)), flush: (done) => destination.flush?.(done) }
+  let lines: string[] = []
+  function passOn(): void {
+    if (lines.length > 0) destination.write(lines.join(''))
+    lines = []
+  }
+  return {
+    write(line) {
+      if (lines.push(redacted(line)) === 1) queueMicrotask(passOn)
+    },
+    flush(done) {
+      passOn()
+      destination.flush?.(done)
+    },
+  }
 }
 
 /** What can be asked to write out what it holds. */
