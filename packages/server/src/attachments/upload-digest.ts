@@ -31,6 +31,8 @@ interface Thread {
 
 // Beyond this the event loop can't bring bytes fast enough.
 const MOST_THREADS = Math.min(4, availableParallelism())
+// Small, so that a thread collects its messages instead of growing by them; the bytes are outside of it.
+const HEAP = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 }
 const threads = new Set<Thread>()
 let passesSoFar = 0
 
@@ -96,7 +98,8 @@ function startThread(): Thread {
   const own = import.meta.url
   const program = new URL(own.endsWith('.ts') ? './digest-thread.ts' : './digest-thread.js', own)
   // None of our environment: it holds secrets.
-  const thread: Thread = { worker: new Worker(program, { env: {} }), passes: new Map() }
+  const worker = new Worker(program, { env: {}, execArgv: [], resourceLimits: HEAP })
+  const thread: Thread = { worker, passes: new Map() }
   threads.add(thread)
   thread.worker.on('message', (answer: ThreadAnswer) => thread.passes.get(answer.pass)?.shift()?.resolve(answer))
   const end = (cause: unknown) => {
