@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { plain } from './pictures.ts'
@@ -114,6 +115,46 @@ test('keys rotate --grace leaves old links alive that long, and keys rotate ends
     assert.deepEqual(await until(SOON_MS, () => refusalOf(url)), [403, 'InvalidSecurityToken'])
   }
   assert.equal(await statusOf((await attache.linkOf(file)).url), 200)
+})
+
+test('verbs that work on what is there refuse a directory without a store, and make none', async () => {
+  const env = { ATTACHE_DATA: join(data, 'mistyped') }
+  const of = ['--corporation', attache.corporationId]
+  const VERBS = [
+    ['app', 'list'],
+    ['app', 'disable', attache.appKey],
+    ['keys', 'show', ...of],
+    ['keys', 'rotate'],
+    ['links', 'revoke', ...of],
+    ['attachment', 'show', file.fileId],
+    ['document', 'remove', 'B1', ...of],
+    ['audit'],
+    ['quota', 'show', ...of],
+    ['verify'],
+    ['gc', '--remove'],
+    ['backup', '--to', join(data, 'copy of nothing')],
+  ]
+  for (const args of VERBS) {
+    const { code, stdout, stderr } = await verb(args, { env })
+    assert.deepEqual([code, stdout], [2, ''], args.join(' '))
+    assert.match(stderr, /there is no store to work on, .*mistyped.* is missing: set ATTACHE_DATA/)
+  }
+  const chinese = await verb(['verify'], { env: { ...env, LANG: 'zh_CN.UTF-8' } })
+  assert.match(chinese.stderr, /没有可用的数据，缺少 .*mistyped.*：请按服务的配置设置ATTACHE_DATA/)
+  const made = await readdir(data)
+  assert.ok(!made.includes('mistyped') && !made.includes('copy of nothing'), made.join(' '))
+})
+
+test('verbs that work on what is there leave a directory alone that has lost its records', async () => {
+  const lost = await mkdtemp(join(tmpdir(), 'attache-lost-'))
+  await mkdir(join(lost, 'blobs'))
+  for (const args of [['gc', '--remove'], ['verify']]) {
+    const { code, stderr } = await verb(args, { env: { ATTACHE_DATA: lost } })
+    assert.equal(code, 2)
+    assert.match(stderr, /records\.sqlite is missing/)
+  }
+  assert.deepEqual(await readdir(lost, { recursive: true }), ['blobs'])
+  await rm(lost, { recursive: true })
 })
 
 test('has logged no fault by its end', async () => {

@@ -5,6 +5,7 @@ import type { AppRecord } from '../records/record-store.ts'
 import { derivedKey } from '../secrets.ts'
 import { openStores, type Stores } from '../stores.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { existingStores } from './existing-stores.ts'
 
 /** `app create --corporation NAME [--id ID] | list | disable APPKEY` */
 export async function appCommand([action, ...rest]: string[], context: CommandContext): Promise<void> {
@@ -14,6 +15,7 @@ export async function appCommand([action, ...rest]: string[], context: CommandCo
   throw new UsageError('app create --corporation NAME [--id CORPORATION_ID] | app list | app disable APPKEY')
 }
 
+/** The one verb that may come before a first start. */
 async function create(args: string[], { config, print, say }: CommandContext): Promise<void> {
   const { values } = parseArgs({
     args,
@@ -57,8 +59,9 @@ export async function createApp(stores: Stores, app: NewApp): Promise<AppCredent
   return { corporationId, appKey, appSecurity }
 }
 
-async function list({ config, print, say }: CommandContext): Promise<void> {
-  await using stores = await openStores(config, { serving: false })
+async function list(context: CommandContext): Promise<void> {
+  const { print, say } = context
+  await using stores = await existingStores(context)
   const apps = await stores.records.apps.list()
   for (const { appKey, corporationId, corporationName, createdAt, disabledAt } of apps) {
     const state = disabledAt === null ? say({ zh: '启用', en: 'enabled' }) : say({ zh: '停用', en: 'disabled' })
@@ -66,9 +69,10 @@ async function list({ config, print, say }: CommandContext): Promise<void> {
   }
 }
 
-async function disable([appKey]: string[], { config, print, say }: CommandContext): Promise<void> {
+async function disable([appKey]: string[], context: CommandContext): Promise<void> {
+  const { print, say } = context
   if (!appKey) throw new UsageError('app disable APPKEY')
-  await using stores = await openStores(config, { serving: false })
+  await using stores = await existingStores(context)
   if (!(await stores.records.apps.disable(appKey, Date.now()))) {
     throw new UsageError(
       say({ zh: `没有启用中的appKey ${appKey}：用 app list 查看`, en: `no enabled app ${appKey}: see \`app list\`` }),

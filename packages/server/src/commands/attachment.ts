@@ -1,15 +1,13 @@
-import { openStores } from '../stores.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { existingStores } from './existing-stores.ts'
 
 const USAGE = 'attachment show FILE_ID | attachment remove FILE_ID'
 
 /** `attachment show` prints what is known as JSON; `attachment remove` takes the record, then the bytes. */
-export async function attachmentCommand(
-  [action, fileId]: string[],
-  { config, print, say }: CommandContext,
-): Promise<void> {
+export async function attachmentCommand([action, fileId]: string[], context: CommandContext): Promise<void> {
+  const { print, say } = context
   if ((action !== 'show' && action !== 'remove') || !fileId) throw new UsageError(USAGE)
-  await using stores = await openStores(config, { serving: false })
+  await using stores = await existingStores(context)
   const unknown = new UsageError(say({ zh: `没有附件 ${fileId}`, en: `no attachment ${fileId}` }))
   if (action === 'show') {
     const [record] = await stores.records.attachments.byFileIds([fileId])

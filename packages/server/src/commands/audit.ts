@@ -6,12 +6,14 @@ import type { AuditEntry } from '../audit/entries.ts'
 import type { Config } from '../config.ts'
 import { auditOptions } from '../service.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { refuseMissingData } from './existing-stores.ts'
 
 const USAGE =
   'audit [--since T] [--until T] [--key KEY | --file-id ID] [--corporation ID] [--reason CODE] [--json]   T: 2026-01-31, 2026-01-31T08:00+08:00, 90m, 24h, 7d'
 
 /** `audit`: what the log of this node says, oldest first. */
-export async function auditCommand(args: string[], { config, print, say }: CommandContext): Promise<void> {
+export async function auditCommand(args: string[], context: CommandContext): Promise<void> {
+  const { config, print, say } = context
   const text = { type: 'string' } as const
   const options = { since: text, until: text, key: text, 'file-id': text, corporation: text, reason: text } as const
   const { values } = parseArgs({ args, options: { ...options, json: { type: 'boolean' } } })
@@ -24,6 +26,7 @@ export async function auditCommand(args: string[], { config, print, say }: Comma
     reason: values.reason,
   }
   if (query.key !== undefined && query.fileId !== undefined) throw new UsageError(USAGE)
+  refuseMissingData(context)
   let found = 0
   for await (const entry of auditEntries(join(config.data, 'audit'), query)) {
     print(values.json ? JSON.stringify(entry) : lineOf(entry))

@@ -1,14 +1,12 @@
 import { parseArgs } from 'node:util'
-import { openStores } from '../stores.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { existingStores } from './existing-stores.ts'
 
 const USAGE = 'document remove CODE --corporation ID'
 
 /** `document remove` empties a document for good; its attachments stay. */
-export async function documentCommand(
-  [action, ...args]: string[],
-  { config, print, say }: CommandContext,
-): Promise<void> {
+export async function documentCommand([action, ...args]: string[], context: CommandContext): Promise<void> {
+  const { print, say } = context
   const { values, positionals } = parseArgs({
     args,
     options: { corporation: { type: 'string' } },
@@ -17,7 +15,7 @@ export async function documentCommand(
   const [code, ...more] = positionals
   const { corporation } = values
   if (action !== 'remove' || !code || more.length > 0 || !corporation) throw new UsageError(USAGE)
-  await using stores = await openStores(config, { serving: false })
+  await using stores = await existingStores(context)
   if (!(await stores.records.documents.remove(corporation, code, Date.now()))) {
     throw new UsageError(
       say({ zh: `企业 ${corporation} 没有单据 ${code}`, en: `corporation ${corporation} has no document ${code}` }),

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { linkCredentials, rotateLinkKey } from '../attachments/link-credentials.ts'
 import { linkOptions } from '../service.ts'
-import { openStores } from '../stores.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { existingStores } from './existing-stores.ts'
 import { HEARD_MS } from './links.ts'
 
 const USAGE = 'keys show --corporation ID [--json] | keys rotate [--grace SECONDS]'
@@ -15,11 +15,12 @@ export async function keysCommand([action, ...rest]: string[], context: CommandC
   throw new UsageError(USAGE)
 }
 
-async function show(args: string[], { config, print }: CommandContext): Promise<void> {
+async function show(args: string[], context: CommandContext): Promise<void> {
+  const { config, print } = context
   const { values } = parseArgs({ args, options: { corporation: { type: 'string' }, json: { type: 'boolean' } } })
   const { corporation } = values
   if (!corporation) throw new UsageError(USAGE)
-  await using stores = await openStores(config, { serving: false })
+  await using stores = await existingStores(context)
   if ((await stores.records.links.corporation(corporation)) === undefined)
     throw new UsageError(`no corporation ${corporation}: see \`app list\``)
   const options = { ...linkOptions(config, stores), now: Date.now, demoAllowed: true }
@@ -34,11 +35,12 @@ async function show(args: string[], { config, print }: CommandContext): Promise<
   for (const [name, value] of Object.entries(shown)) print(`${name.padEnd(16)} ${value ?? '-'}`)
 }
 
-async function rotate(args: string[], { config, print, say }: CommandContext): Promise<void> {
+async function rotate(args: string[], context: CommandContext): Promise<void> {
+  const { print, say } = context
   const { values } = parseArgs({ args, options: { grace: { type: 'string' } } })
   const { grace = '0' } = values
   if (!/^\d{1,9}$/.test(grace)) throw new UsageError('--grace: whole seconds')
-  await using stores = await openStores(config, { serving: false })
+  await using stores = await existingStores(context)
   await rotateLinkKey(stores.records.links, Date.now(), Number(grace) * 1000)
   await delay(HEARD_MS)
   print(say({ zh: `密钥已轮换；旧链接在${grace}秒后失效`, en: `keys rotated; links issued before end in ${grace} s` }))

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { openStores, type Stores } from '../stores.ts'
+import type { Stores } from '../stores.ts'
 import { noteOperation } from './audit.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { existingStores } from './existing-stores.ts'
 
 const USAGE = 'links revoke --corporation ID | links revoke --file-id ID'
 
@@ -15,7 +16,7 @@ export async function linksCommand([action, ...args]: string[], context: Command
   const { corporation, 'file-id': fileId } = parseArgs({ args, options }).values
   if (action !== 'revoke' || Boolean(corporation) === Boolean(fileId)) throw new UsageError(USAGE)
   if (corporation) refusePermanent(context)
-  await using stores = await openStores(context.config, { serving: false })
+  await using stores = await existingStores(context)
   const ended = corporation
     ? await revokeCorporation(corporation, stores, context)
     : await revokeAttachment(fileId ?? '', stores, context)

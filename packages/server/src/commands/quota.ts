@@ -2,9 +2,10 @@ import { parseArgs } from 'node:util'
 import type { QuotaLimits } from '../quotas/quotas.ts'
 import { type CorporationQuota, UNLIMITED } from '../records/quota-records.ts'
 import { defaultLimits } from '../service.ts'
-import { openStores, type Stores } from '../stores.ts'
+import type { Stores } from '../stores.ts'
 import { noteOperation } from './audit.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { existingStores } from './existing-stores.ts'
 
 const USAGE = `quota show --corporation ID [--json]
 quota set --corporation ID [--bytes N] [--attachments N] [--requests N] [--links N] [--thumbnails N]   N: 5000, 10GiB, none, default; the last three a minute
@@ -34,7 +35,7 @@ export async function quotaCommand([action, ...args]: string[], context: Command
   if (!['show', 'set', 'recount'].includes(action ?? '') || (action === 'set') !== changed > 0) {
     throw new UsageError(USAGE)
   }
-  await using stores = await openStores(context.config, { serving: false })
+  await using stores = await existingStores(context)
   const { records } = stores
   if ((await records.links.corporation(asked.corporationId)) === undefined) throw unknown(asked, context)
   if (action === 'set') await set(asked, stores, context)

@@ -4,16 +4,17 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Config } from '../config.ts'
 import { isSystemError } from '../errors.ts'
-import { openStores } from '../stores.ts'
 import { backup } from '../upkeep/backup.ts'
 import { gc } from '../upkeep/gc.ts'
 import { verify } from '../upkeep/verify.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { existingStores, refuseMissingFiles } from './existing-stores.ts'
 
 /** `verify`: reads every attachment and compares it with what was uploaded; exit code 1 when one is not as it was. */
-export async function verifyCommand(args: string[], { config, print, say }: CommandContext): Promise<number> {
+export async function verifyCommand(args: string[], context: CommandContext): Promise<number> {
+  const { print, say } = context
   const { values } = parseArgs({ args, options: { json: { type: 'boolean' } } })
-  await using stores = await openStores(config, { serving: false })
+  await using stores = await existingStores(context)
   const { attachments: records } = stores.records
   const found = values.json
     ? undefined
@@ -41,9 +42,10 @@ export async function verifyCommand(args: string[], { config, print, say }: Comm
 }
 
 /** `gc`: counts blobs that no record names; `--remove` takes them away. */
-export async function gcCommand(args: string[], { config, print, say }: CommandContext): Promise<void> {
+export async function gcCommand(args: string[], context: CommandContext): Promise<void> {
+  const { print, say } = context
   const { values } = parseArgs({ args, options: { remove: { type: 'boolean' } } })
-  await using stores = await openStores(config, { serving: false })
+  await using stores = await existingStores(context)
   const { blobs, derived } = stores
   const remove = values.remove ?? false
   const { orphans, bytes } = await gc({
@@ -59,12 +61,14 @@ export async function gcCommand(args: string[], { config, print, say }: CommandC
 }
 
 /** `backup --to DIR`: a copy of the data directory that is itself one, made while the server writes. */
-export async function backupCommand(args: string[], { config, print, say }: CommandContext): Promise<number> {
+export async function backupCommand(args: string[], context: CommandContext): Promise<number> {
+  const { config, print, say } = context
   const { values } = parseArgs({ args, options: { to: { type: 'string' } } })
   if (!values.to) throw new UsageError('backup --to DIR')
   const from = embedded(config, 'backup')
   const to = resolve(values.to)
   if (to === from) throw new UsageError('--to: give another directory than ATTACHE_DATA')
+  refuseMissingFiles(context)
   const rootSecretFile = config.rootSecretFile ?? join(from, 'root.secret')
   const { attachments, missing, copied, copiedBytes } = await backup({ from, to, rootSecretFile })
   print(
