@@ -114,6 +114,20 @@ test('gc removes what no record names once it is an hour old, and only when told
   assert.match(await done(['verify'], attache.data), /^all \d+ attachments/)
 })
 
+test('gc passes over what is no blob of ours, and says so', async () => {
+  const blobs = join(attache.data, 'blobs', 'cd')
+  const [orphan, foreign] = [join(blobs, 'cd'.repeat(16)), join(blobs, 'Thumbs.db')]
+  const hourAgo = Date.now() / 1000 - 3601
+  for (const path of [orphan, foreign]) {
+    await writeFile(path, 'left')
+    await utimes(path, hourAgo, hourAgo)
+  }
+  const said = await done(['gc', '--remove'], attache.data)
+  assert.equal(said, 'removed: 1 blobs, 4 bytes\npassed over 1 names that are no blobs of ours\n')
+  assert.equal((await stat(foreign)).size, 4)
+  await rm(foreign)
+})
+
 async function flip(path: string): Promise<void> {
   const handle = await open(path, 'r+')
   const byte = Buffer.alloc(1)

@@ -48,7 +48,7 @@ export async function gcCommand(args: string[], context: CommandContext): Promis
   await using stores = await existingStores(context)
   const { blobs, derived } = stores
   const remove = values.remove ?? false
-  const { orphans, bytes } = await gc({
+  const { orphans, bytes, foreign } = await gc({
     records: stores.records.attachments,
     blobs,
     derived,
@@ -58,6 +58,13 @@ export async function gcCommand(args: string[], context: CommandContext): Promis
   const done = say({ zh: '已删除', en: 'removed' })
   const dry = say({ zh: '可删除（加 --remove 执行）', en: 'would remove (with --remove)' })
   print(`${remove ? done : dry}: ${orphans} blobs, ${bytes} bytes`)
+  if (foreign === 0) return
+  print(
+    say({
+      zh: `${foreign}个名称不是附件文件，未作处理`,
+      en: `passed over ${foreign} names that are no blobs of ours`,
+    }),
+  )
 }
 
 /** `backup --to DIR`: a copy of the data directory that is itself one, made while the server writes. */

@@ -15,6 +15,8 @@ export interface GcParts {
 export interface Collected {
   orphans: number
   bytes: number
+  /** Names among the blobs that are no ids, and so nothing of ours: left where they are. */
+  foreign: number
 }
 
 // An upload has its bytes before its record; none takes as long.
@@ -27,14 +29,14 @@ const ID_LENGTH = 32
  * killed between the two. The order of an upload makes these possible, and lost rows impossible.
  */
 export async function gc({ records, blobs, derived, now, remove }: GcParts): Promise<Collected> {
-  const collected: Collected = { orphans: 0, bytes: 0 }
+  const collected: Collected = { orphans: 0, bytes: 0, foreign: 0 }
   await sweep(blobs)
   if (derived) await sweep(derived)
   return collected
 
   async function sweep(store: Pick<BlobStore, 'list' | 'remove'>): Promise<void> {
     let batch: { id: string; size: number }[] = []
-    for await (const { id, size, modifiedAt } of store.list('')) {
+    for await (const { id, size, modifiedAt } of store.list('', () => collected.foreign++)) {
       if (now - modifiedAt < LEAST_AGE_MS) continue
       batch.push({ id, size })
       if (batch.length < AT_A_TIME) continue
