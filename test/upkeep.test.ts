@@ -1,7 +1,7 @@
 /** What keeps data well: verify, gc, backup while the server writes, restore. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, open, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, open, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -126,6 +126,25 @@ test('gc passes over what is no blob of ours, and says so', async () => {
   assert.equal(said, 'removed: 1 blobs, 4 bytes\npassed over 1 names that are no blobs of ours\n')
   assert.equal((await stat(foreign)).size, 4)
   await rm(foreign)
+})
+
+test('gc removes nothing where no record names any blob, as with the records of another server', async () => {
+  const data = join(directory, 'other-records')
+  const [foreign, none] = [join(directory, 'foreign'), join(data, 'records.sqlite')]
+  const restored = join(directory, 'backup')
+  await done(['restore', '--from', restored], data)
+  await done(['app', 'create', '--corporation', 'Other'], foreign)
+  const hourAgo = Date.now() / 1000 - 3601
+  for (const path of await blobsOf(data)) await utimes(path, hourAgo, hourAgo)
+  const before = (await blobsOf(data)).length
+  await copyFile(join(foreign, 'records.sqlite'), none)
+  for (const args of [['gc'], ['gc', '--remove']]) {
+    const { code, stdout, stderr } = await verb(args, { env: { ATTACHE_DATA: data } })
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.match(stderr, /no record names any blob here .* check that the settings name the database/)
+  }
+  assert.ok(before > 0)
+  assert.equal((await blobsOf(data)).length, before)
 })
 
 async function flip(path: string): Promise<void> {

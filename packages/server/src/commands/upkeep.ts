@@ -48,13 +48,21 @@ export async function gcCommand(args: string[], context: CommandContext): Promis
   await using stores = await existingStores(context)
   const { blobs, derived } = stores
   const remove = values.remove ?? false
-  const { orphans, bytes, foreign } = await gc({
+  const { orphans, bytes, foreign, refused } = await gc({
     records: stores.records.attachments,
     blobs,
     derived,
     now: Date.now(),
     remove,
   })
+  if (refused) {
+    throw new UsageError(
+      say({
+        zh: `没有任何记录引用这里的文件（${orphans}个，${bytes}字节），因此不删除：请核对配置所指的数据库与文件是否属于同一服务；若无误，上传一个附件后即可执行`,
+        en: `no record names any blob here (${orphans} of them, ${bytes} bytes), so none is removed: check that the settings name the database and the blobs of one server; if they do, gc works once an attachment is uploaded`,
+      }),
+    )
+  }
   const done = say({ zh: '已删除', en: 'removed' })
   const dry = say({ zh: '可删除（加 --remove 执行）', en: 'would remove (with --remove)' })
   print(`${remove ? done : dry}: ${orphans} blobs, ${bytes} bytes`)
