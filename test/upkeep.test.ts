@@ -1,11 +1,13 @@
 /** What keeps data well: verify, gc, backup while the server writes, restore. */
 import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { copyFile, mkdtemp, open, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { type Attache, bytesOf, type Ref, startAttache } from './server.ts'
+import { type Attache, bytesOf, environment, PROGRAM, type Ref, startAttache, until } from './server.ts'
 import { done, verb } from './verbs.ts'
 
 let attache: Attache
@@ -145,6 +147,31 @@ test('gc removes nothing where no record names any blob, as with the records of 
   }
   assert.ok(before > 0)
   assert.equal((await blobsOf(data)).length, before)
+})
+
+test('gc removes nothing where migrate-storage brings blobs before their records, and one that was killed is not in the way', async () => {
+  const [from, data] = [join(directory, 'moving'), join(directory, 'moved')]
+  await done(['restore', '--from', join(directory, 'backup')], from)
+  // A pipe that nobody writes to stands for a disk that takes its time.
+  const [slow = ''] = await blobsOf(from)
+  await rm(slow)
+  execFileSync('mkfifo', [slow])
+  const env = environment({ ATTACHE_DATA: data })
+  const moving = spawn(process.execPath, [PROGRAM, 'migrate-storage', '--from', from], { env, stdio: 'ignore' })
+  const gone = once(moving, 'exit')
+  try {
+    const refused = await until(10_000, async () => {
+      const { stderr } = await verb(['gc', '--remove'], { env: { ATTACHE_DATA: data } })
+      return stderr.includes('migrate-storage') ? stderr : undefined
+    })
+    assert.match(refused, /another `gc --remove` or `migrate-storage` is at work/)
+    const again = await verb(['migrate-storage', '--from', from], { env: { ATTACHE_DATA: data } })
+    assert.deepEqual([again.code, again.stderr], [2, refused])
+  } finally {
+    moving.kill('SIGKILL')
+    await gone
+  }
+  assert.match(await done(['gc', '--remove'], data), /^removed: 0 blobs/)
 })
 
 async function flip(path: string): Promise<void> {

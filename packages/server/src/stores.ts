@@ -5,9 +5,9 @@ import { ensureLinkKey } from './attachments/link-credentials.ts'
 import type { BlobStore } from './blobs/blob-store.ts'
 import { diskBlobs } from './blobs/disk.ts'
 import type { Config } from './config.ts'
-import { lockDirectory } from './data-lock.ts'
+import { lockDirectory, SERVING, UPKEEP } from './data-lock.ts'
 import { ConfigError, isAnySystemError, NoStore } from './errors.ts'
-import { type RecordDialect, sqlite } from './records/dialects.ts'
+import { type RecordDialect, type RecordLock, sqlite } from './records/dialects.ts'
 import type { RecordStore } from './records/record-store.ts'
 import { sqlRecords } from './records/sql-records.ts'
 import { rootSecret } from './secrets.ts'
@@ -37,7 +37,7 @@ export async function openStores(config: Config, { serving, create = true }: Ope
   await usable('ATTACHE_DATA', () => mkdir(data, { recursive: true, mode: 0o700 }))
   const embedded = config.databaseUrl === undefined || config.blobs === 'disk'
   if (serving && embedded) {
-    const lock = await usable('ATTACHE_DATA', async () => lockDirectory(data))
+    const lock = await usable('ATTACHE_DATA', async () => lockDirectory(data, SERVING))
     if (lock === undefined) {
       throw new ConfigError(`another process serves ${data}: stop it, or set ATTACHE_DATA to another directory.`)
     }
@@ -68,6 +68,14 @@ async function openRecords(config: Config, create: boolean): Promise<RecordStore
   const dialect = await dialectOf(config)
   const open = () => sqlRecords(dialect, { create })
   return config.databaseUrl === undefined ? usable('ATTACHE_DATA', open) : open()
+}
+
+/** For one at a time that removes blobs without records, or brings blobs before their records; `undefined` while another does. */
+export async function lockUpkeep(config: Config): Promise<RecordLock | undefined> {
+  const { lock } = await dialectOf(config)
+  if (lock) return lock()
+  const file = await usable('ATTACHE_DATA', async () => lockDirectory(config.data, UPKEEP))
+  return file && { held: () => true, release: async () => file.release() }
 }
 
 /** Clients of databases and object stores are loaded where they are used: the embedded default starts without them. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { NoStore } from '../errors.ts'
-import { openStores, refuseMissing, type Stores } from '../stores.ts'
+import { lockUpkeep, openStores, refuseMissing, type Stores } from '../stores.ts'
 import { type CommandContext, UsageError } from './context.ts'
 
 /** The stores of a verb that works on what is there. A directory or a database that was mistyped is told, never made. */
@@ -25,6 +25,21 @@ export function refuseMissingFiles(context: CommandContext): void {
 export function refuseMissingData(context: CommandContext): void {
   const { data } = context.config
   if (!existsSync(data)) throw noStore(context, data)
+}
+
+/**
+ * `gc --remove` and `migrate-storage` exclude each other: blobs that have come and whose records are still to come look
+ * like those that no record will ever name.
+ */
+export async function upkeepLock({ config, say }: CommandContext): Promise<AsyncDisposable & { held(): boolean }> {
+  const lock = await lockUpkeep(config)
+  if (lock) return { held: lock.held, [Symbol.asyncDispose]: lock.release }
+  throw new UsageError(
+    say({
+      zh: '另一个 gc --remove 或 migrate-storage 正在处理这些数据：请待其结束后再执行',
+      en: 'another `gc --remove` or `migrate-storage` is at work on these stores: run this again when it has ended',
+    }),
+  )
 }
 
 function noStore({ config, say }: CommandContext, missing: string): UsageError {

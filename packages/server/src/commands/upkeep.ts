@@ -8,7 +8,7 @@ import { backup } from '../upkeep/backup.ts'
 import { gc } from '../upkeep/gc.ts'
 import { verify } from '../upkeep/verify.ts'
 import { type CommandContext, UsageError } from './context.ts'
-import { existingStores, refuseMissingFiles } from './existing-stores.ts'
+import { existingStores, refuseMissingFiles, upkeepLock } from './existing-stores.ts'
 
 /** `verify`: reads every attachment and compares it with what was uploaded; exit code 1 when one is not as it was. */
 export async function verifyCommand(args: string[], context: CommandContext): Promise<number> {
@@ -48,6 +48,7 @@ export async function gcCommand(args: string[], context: CommandContext): Promis
   await using stores = await existingStores(context)
   const { blobs, derived } = stores
   const remove = values.remove ?? false
+  await using _ = remove ? await upkeepLock(context) : undefined
   const { orphans, bytes, foreign, refused } = await gc({
     records: stores.records.attachments,
     blobs,
