@@ -37,12 +37,14 @@ export async function backup({ from, to, rootSecretFile }: BackupOptions): Promi
   const source = new DatabaseSync(join(from, DATABASE), { readOnly: true })
   const report: BackedUp = { attachments: 0, missing: [], copied: 0, copiedBytes: 0 }
   const named = new Set<string>()
+  let removed = 0
   try {
     await backupDatabase(source, beside)
     const records = new DatabaseSync(beside)
     try {
       records.exec('pragma journal_mode = delete')
       for (const page of pagesOf(records)) for (const row of page) await copyBlobOf(row, records)
+      if (removed > 0) records.exec(COUNTED_ANEW)
     } finally {
       records.close()
     }
@@ -60,8 +62,8 @@ export async function backup({ from, to, rootSecretFile }: BackupOptions): Promi
   async function copyBlobOf({ fileId, blobId }: Row, records: DatabaseSync): Promise<void> {
     const path = join('blobs', blobId.slice(0, 2), blobId)
     const outcome = await copyOnce(join(from, path), join(to, path))
-    const removed = outcome === 'gone' && source.prepare(ATTACHMENT).get(fileId) === undefined
-    if (removed) {
+    if (outcome === 'gone' && source.prepare(ATTACHMENT).get(fileId) === undefined) {
+      removed++
       records.prepare('delete from attachments where file_id = ?').run(fileId)
       return
     }
@@ -74,6 +76,12 @@ export async function backup({ from, to, rootSecretFile }: BackupOptions): Promi
   }
 }
 
+// What corporations use is that of the attachments which stay.
+const COUNTED_ANEW = `
+  begin;
+  delete from corporation_usage;
+  insert into corporation_usage select corporation_id, 0, sum(size), count(*) from attachments group by corporation_id;
+  commit`
 const ATTACHMENT = 'select 1 from attachments where file_id = ?'
 
 interface Row {
