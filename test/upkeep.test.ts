@@ -3,10 +3,23 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { copyFile, mkdtemp, open, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import {
+  copyFile,
+  link,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { exists, run } from './programs.ts'
 import { type Attache, bytesOf, environment, PROGRAM, type Ref, startAttache, until } from './server.ts'
 import { done, verb } from './verbs.ts'
 
@@ -29,6 +42,15 @@ async function uploadOne(): Promise<void> {
   const { fileId, key } = await attache.upload(`文件 ${files.size}.bin`, bytes)
   files.set(fileId, bytes)
   refs.push({ id: fileId, key, expiration: 600 })
+}
+
+/** What a verb waited for the disk with. */
+async function syncedBy(args: string[], data: string): Promise<Set<string>> {
+  const log = join(directory, 'syncs')
+  const traced = ['-f', '-y', '-e', 'trace=fsync,fdatasync', '-o', log, process.execPath, PROGRAM, ...args]
+  await run('strace', traced, { env: environment({ ATTACHE_DATA: data }) })
+  const calls = await readFile(log, 'utf8')
+  return new Set([...calls.matchAll(/f(?:data)?sync\(\d+<([^>]+)>/g)].map(([, path = '']) => path))
 }
 
 async function blobsOf(data: string): Promise<string[]> {
@@ -71,6 +93,50 @@ test('a backup that is made while uploads go on holds every record with its byte
     assert.ok((await bytesOf(answer)).equals(files.get(id) as Buffer), id)
   }
   await other.stop()
+})
+
+test('a backup takes the place of the earlier root secret as a whole, so that a kill leaves one or the other', async () => {
+  const to = join(directory, 'backup')
+  const [earlier, beside] = [join(to, 'root.secret'), join(directory, 'earlier.secret')]
+  await link(earlier, beside)
+  const rootSecretFile = join(directory, 'new.secret')
+  await writeFile(rootSecretFile, 'f'.repeat(64), { mode: 0o600 })
+  const before = await readFile(earlier, 'utf8')
+  const env = { ATTACHE_DATA: attache.data, ATTACHE_ROOT_SECRET_FILE: rootSecretFile }
+  assert.equal((await verb(['backup', '--to', to], { env })).code, 0)
+  assert.equal(await readFile(earlier, 'utf8'), 'f'.repeat(64))
+  assert.equal(await readFile(beside, 'utf8'), before)
+  await done(['backup', '--to', to], attache.data)
+})
+
+test('backup and restore have waited for the disk with every file and every directory', async (t) => {
+  if (!(await exists('strace'))) return t.skip('strace is missing')
+  const [to, data] = [join(directory, 'new', 'synced'), join(directory, 'synced-data')]
+  const copied = await syncedBy(['backup', '--to', to], attache.data)
+  const files = await blobsOf(to)
+  const shards = new Set(files.map((path) => dirname(path)))
+  const written = [...files.map((path) => `${path}.new`), join(to, 'root.secret.new'), join(to, 'records.sqlite.new')]
+  const above = [to, join(to, 'blobs'), dirname(to), directory]
+  for (const path of [...written, ...shards, ...above]) assert.ok(copied.has(path), `${path} was not waited for`)
+
+  const restored = await syncedBy(['restore', '--from', to], data)
+  const names = [join(data, 'root.secret'), join(data, 'records.sqlite'), ...(await blobsOf(data))]
+  const directories = [...names.map((path) => dirname(path)), join(data, 'blobs'), directory]
+  for (const path of [...names, ...directories]) assert.ok(restored.has(path), `${path} was not waited for`)
+})
+
+test('restore leaves behind what a killed backup had not finished', async () => {
+  const [from, data] = [join(directory, 'backup'), join(directory, 'finished')]
+  const [blob = ''] = await blobsOf(from)
+  const unfinished = [`${blob}.new`, join(from, 'records.sqlite.new'), join(from, 'records.sqlite.new-journal')]
+  for (const path of unfinished) await writeFile(path, 'half')
+  await done(['restore', '--from', from], data)
+  const names = await readdir(data, { recursive: true })
+  assert.deepEqual(
+    names.filter((name) => name.includes('.new')),
+    [],
+  )
+  for (const path of unfinished) await rm(path)
 })
 
 test('restore refuses a directory that holds something, and one that is no backup', async () => {

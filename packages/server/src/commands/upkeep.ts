@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
-import { cp, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Config } from '../config.ts'
 import { isSystemError } from '../errors.ts'
 import { backup } from '../upkeep/backup.ts'
 import { gc } from '../upkeep/gc.ts'
+import { restore } from '../upkeep/restore.ts'
 import { verify } from '../upkeep/verify.ts'
 import { type CommandContext, UsageError } from './context.ts'
 import { existingStores, refuseMissingFiles, upkeepLock } from './existing-stores.ts'
@@ -107,7 +108,7 @@ export async function restoreCommand(args: string[], context: CommandContext): P
   if ((await namesIn(data)).length > 0) {
     throw new UsageError(`${data} is not empty: set ATTACHE_DATA to a new directory, so that nothing is lost`)
   }
-  await cp(from, data, { recursive: true, mode: 0, preserveTimestamps: true })
+  await restore({ from, to: data })
   return verifyCommand([], context)
 }
 
