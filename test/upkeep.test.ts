@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import {
   copyFile,
   link,
+  mkdir,
   mkdtemp,
   open,
   readdir,
@@ -238,6 +239,29 @@ test('gc removes nothing where migrate-storage brings blobs before their records
     await gone
   }
   assert.match(await done(['gc', '--remove'], data), /^removed: 0 blobs/)
+})
+
+test('migrate-storage counts as there only what has the hash of its upload', async () => {
+  const [from, data] = [join(directory, 'rotten'), join(directory, 'mended')]
+  await done(['restore', '--from', join(directory, 'backup')], from)
+  const [rotten = '', sound = '', ...others] = await blobsOf(from)
+  await flip(rotten)
+  // As a run leaves it that was killed between bringing a blob and comparing it.
+  const [first, second] = [rotten.replace(from, data), sound.replace(from, data)]
+  for (const [path, there] of [
+    [rotten, first],
+    [sound, second],
+  ] as const) {
+    await mkdir(dirname(there), { recursive: true })
+    await copyFile(path, there)
+  }
+  await flip(second)
+  const { code, stdout } = await verb(['migrate-storage', '--from', from, '--json'], { env: { ATTACHE_DATA: data } })
+  const { copied, there, faulty } = JSON.parse(stdout) as { copied: number; there: number; faulty: string[] }
+  assert.deepEqual([code, copied, there, faulty.length], [1, others.length + 1, 0, 1])
+  const come = await blobsOf(data)
+  assert.ok(!come.includes(first) && come.length === others.length + 1)
+  assert.ok((await readFile(second)).equals(await readFile(sound)))
 })
 
 async function flip(path: string): Promise<void> {
