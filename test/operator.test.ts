@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -115,6 +115,47 @@ test('keys rotate --grace leaves old links alive that long, and keys rotate ends
     assert.deepEqual(await until(SOON_MS, () => refusalOf(url)), [403, 'InvalidSecurityToken'])
   }
   assert.equal(await statusOf((await attache.linkOf(file)).url), 200)
+})
+
+test('keys rotate and links revoke --corporation refuse what they can not end: links of the permanent pair', async () => {
+  const secret = join(data, 'permanent.secret')
+  await writeFile(secret, 'a-permanent-secret')
+  const pair = { ATTACHE_LINK_ACCESS_KEY_ID: 'permanent', ATTACHE_LINK_ACCESS_KEY_SECRET_FILE: secret }
+  const old = await attache.linkOf(file)
+  for (const args of [
+    ['keys', 'rotate'],
+    ['links', 'revoke', '--corporation', attache.corporationId],
+  ]) {
+    const { code, stdout, stderr } = await verb(args, { env: { ATTACHE_DATA: data, ...pair } })
+    assert.deepEqual([code, stdout], [2, ''], args.join(' '))
+    assert.match(stderr, /permanent pair.* change ATTACHE_LINK_ACCESS_KEY_ID and its secret, then restart/)
+  }
+  assert.equal(await statusOf(old.url), 200)
+})
+
+test('verbs that end links say that those to the store itself go on', async () => {
+  const secret = join(data, 's3.secret')
+  await writeFile(secret, 'a-secret-of-s3')
+  const env = {
+    ATTACHE_DATA: data,
+    ATTACHE_LINKS: 'direct',
+    ATTACHE_BLOBS: 's3',
+    ATTACHE_S3_BUCKET: 'files',
+    // Nobody listens there, and these verbs touch no bytes.
+    ATTACHE_S3_ENDPOINT: 'http://127.0.0.1:9',
+    ATTACHE_S3_ACCESS_KEY_ID: 'AKID',
+    ATTACHE_S3_SECRET_ACCESS_KEY_FILE: secret,
+  }
+  for (const args of [
+    ['keys', 'rotate'],
+    ['links', 'revoke', '--corporation', attache.corporationId],
+    ['links', 'revoke', '--file-id', file.fileId],
+  ]) {
+    const { code, stdout, stderr } = await verb(args, { env })
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /ATTACHE_LINKS=direct\) go on until they expire or their attachment is removed\n$/)
+    assert.doesNotMatch(await done(args, data), /direct/)
+  }
 })
 
 test('verbs that work on what is there refuse a directory without a store, and make none', async () => {

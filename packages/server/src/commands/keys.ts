@@ -3,8 +3,8 @@ import { parseArgs } from 'node:util'
 import { linkCredentials, rotateLinkKey } from '../attachments/link-credentials.ts'
 import { linkOptions } from '../service.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { endedLinks, HEARD_MS, refusePermanent } from './ended-links.ts'
 import { existingStores } from './existing-stores.ts'
-import { HEARD_MS } from './links.ts'
 
 const USAGE = 'keys show --corporation ID [--json] | keys rotate [--grace SECONDS]'
 
@@ -36,12 +36,16 @@ async function show(args: string[], context: CommandContext): Promise<void> {
 }
 
 async function rotate(args: string[], context: CommandContext): Promise<void> {
-  const { print, say } = context
   const { values } = parseArgs({ args, options: { grace: { type: 'string' } } })
   const { grace = '0' } = values
   if (!/^\d{1,9}$/.test(grace)) throw new UsageError('--grace: whole seconds')
+  refusePermanent(context)
   await using stores = await existingStores(context)
   await rotateLinkKey(stores.records.links, Date.now(), Number(grace) * 1000)
   await delay(HEARD_MS)
-  print(say({ zh: `密钥已轮换；旧链接在${grace}秒后失效`, en: `keys rotated; links issued before end in ${grace} s` }))
+  const ended = {
+    zh: `密钥已轮换；此前经由本服务的链接在${grace}秒后失效`,
+    en: `keys rotated; links through this service that were issued before end in ${grace} s`,
+  }
+  context.print(endedLinks(context, ended))
 }
