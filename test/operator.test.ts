@@ -198,6 +198,42 @@ test('verbs that work on what is there leave a directory alone that has lost its
   await rm(lost, { recursive: true })
 })
 
+test('leaves a line in the audit log for each act of the operator, and no secret', async () => {
+  const since = new Date().toISOString()
+  const created = await createCorporation(attache, '审计')
+  const { corporationId, appKey } = created
+  const token = await tokenFor(attache.url, created)
+  const uploaded = await postForm(attache.url, token, formOf('own.txt', Buffer.from('own')))
+  const { fileId, key } = ((await uploaded.json()) as { value: Uploaded }).value
+  const code = await newDocument(token)
+  const of = ['--corporation', corporationId]
+  const pair = JSON.parse(await done(['keys', 'show', ...of, '--json'], data)) as Record<string, string>
+  const ACTS: [string[], object][] = [
+    [['document', 'remove', code, ...of], { corporationId, detail: code }],
+    [['quota', 'recount', ...of], { corporationId, detail: '1 attachments, 3 bytes' }],
+    [['attachment', 'remove', fileId], { corporationId, fileId, key }],
+    [['keys', 'rotate', '--grace', '60'], { detail: 'grace 60 s' }],
+    [['app', 'disable', appKey], { corporationId, appKey }],
+  ]
+  for (const [args] of ACTS) await done(args, data)
+  const log = await done(['audit', '--json', '--since', since], data)
+  const entries = log
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as { at: string; act: string; verb: string })
+  assert.deepEqual(
+    entries.filter(({ act }) => act === 'operator').map(({ at, ...entry }) => entry),
+    [
+      { act: 'operator', verb: 'app create', corporationId, appKey },
+      { act: 'operator', verb: 'keys show', corporationId, detail: pair['accessKeyId'] },
+      ...ACTS.map(([[verb, action], facts]) => ({ act: 'operator', verb: `${verb} ${action}`, ...facts })),
+    ],
+  )
+  for (const secret of [created.appSecurity, token, pair['accessKeySecret'], pair['securityToken']]) {
+    assert.ok(secret && !log.includes(secret), 'a secret stands in the audit log')
+  }
+})
+
 test('has logged no fault by its end', async () => {
   await attache.stop()
   assert.equal(attache.stderr(), '')
@@ -210,6 +246,14 @@ async function ownLink(token: string): Promise<Link> {
   const [link] = (await (await askLinks(attache.url, token, [{ id: fileId, key, expiration: 600 }])).json()) as Link[]
   assert.ok(link)
   return link
+}
+
+async function newDocument(token: string): Promise<string> {
+  const headers = { 'content-type': 'application/json' }
+  const address = `${attache.url}/api/openapi/v2.2/flow/data?accessToken=${token}`
+  const answer = await fetch(address, { method: 'POST', headers, body: '{"form":{"title":"差旅"}}' })
+  assert.equal(answer.status, 200, await answer.clone().text())
+  return ((await answer.json()) as { flow: { form: { code: string } } }).flow.form.code
 }
 
 async function refusalOf(url: string): Promise<[number, string | undefined] | undefined> {

@@ -4,6 +4,7 @@ import { secretHash } from '../attachments/access-tokens.ts'
 import type { AppRecord } from '../records/record-store.ts'
 import { derivedKey } from '../secrets.ts'
 import { openStores, type Stores } from '../stores.ts'
+import { noteOperation } from './audit.ts'
 import { type CommandContext, UsageError } from './context.ts'
 import { existingStores } from './existing-stores.ts'
 
@@ -26,6 +27,7 @@ async function create(args: string[], { config, print, say }: CommandContext): P
   if (!/^[\w-]{1,64}$/.test(id)) throw new UsageError('--id: 1–64 of A–Z a–z 0–9 _ -')
   await using stores = await openStores(config, { serving: false })
   const credentials = await createApp(stores, { corporationId: id, corporationName: name, demo: false })
+  await noteOperation(config, { verb: 'app create', corporationId: id, appKey: credentials.appKey })
   if (values.json) return print(JSON.stringify(credentials))
   print(
     `corporationId  ${credentials.corporationId}\nappKey         ${credentials.appKey}\nappSecurity    ${credentials.appSecurity}`,
@@ -70,7 +72,7 @@ async function list(context: CommandContext): Promise<void> {
 }
 
 async function disable([appKey]: string[], context: CommandContext): Promise<void> {
-  const { print, say } = context
+  const { config, print, say } = context
   if (!appKey) throw new UsageError('app disable APPKEY')
   await using stores = await existingStores(context)
   if (!(await stores.records.apps.disable(appKey, Date.now()))) {
@@ -78,6 +80,8 @@ async function disable([appKey]: string[], context: CommandContext): Promise<voi
       say({ zh: `没有启用中的appKey ${appKey}：用 app list 查看`, en: `no enabled app ${appKey}: see \`app list\`` }),
     )
   }
+  const corporationId = (await stores.records.apps.find(appKey))?.corporationId
+  await noteOperation(config, { verb: 'app disable', corporationId, appKey })
   print(
     say({
       zh: `已停用 ${appKey}，其令牌一秒内失效`,

@@ -72,7 +72,9 @@ function restOf(entry: AuditEntry): string {
     case 'upload':
       return `${entry.size} B  ${entry.fileId} ${shown(entry.key)}`
     case 'operator':
-      return [entry.verb, entry.fileId, entry.key && shown(entry.key), entry.detail].filter(Boolean).join(' ')
+      return [entry.verb, entry.fileId, entry.key && shown(entry.key), entry.detail && shown(entry.detail)]
+        .filter(Boolean)
+        .join(' ')
     case 'refused': {
       const what = [entry.fileId, entry.key ?? entry.claimed?.key, entry.claimed?.appKey, entry.claimed?.accessKeyId]
       const detail = entry.detail === undefined ? '' : ` (${entry.detail})`

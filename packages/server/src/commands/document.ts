@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { noteOperation } from './audit.ts'
 import { type CommandContext, UsageError } from './context.ts'
 import { existingStores } from './existing-stores.ts'
 
@@ -6,7 +7,7 @@ const USAGE = 'document remove CODE --corporation ID'
 
 /** `document remove` empties a document for good; its attachments stay. */
 export async function documentCommand([action, ...args]: string[], context: CommandContext): Promise<void> {
-  const { print, say } = context
+  const { config, print, say } = context
   const { values, positionals } = parseArgs({
     args,
     options: { corporation: { type: 'string' } },
@@ -21,6 +22,7 @@ export async function documentCommand([action, ...args]: string[], context: Comm
       say({ zh: `企业 ${corporation} 没有单据 ${code}`, en: `corporation ${corporation} has no document ${code}` }),
     )
   }
+  await noteOperation(config, { verb: 'document remove', corporationId: corporation, detail: code })
   print(
     say({
       zh: `已删除单据 ${code}，其附件仍在`,

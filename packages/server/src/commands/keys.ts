@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { linkCredentials, rotateLinkKey } from '../attachments/link-credentials.ts'
 import { linkOptions } from '../service.ts'
+import { noteOperation } from './audit.ts'
 import { type CommandContext, UsageError } from './context.ts'
 import { endedLinks, HEARD_MS, refusePermanent } from './ended-links.ts'
 import { existingStores } from './existing-stores.ts'
@@ -31,6 +32,8 @@ async function show(args: string[], context: CommandContext): Promise<void> {
     accessKeySecret: credential.accessKeySecret,
     securityToken: credential.securityToken ?? null,
   }
+  const { accessKeyId } = credential
+  await noteOperation(config, { verb: 'keys show', corporationId: corporation, detail: accessKeyId })
   if (values.json) return print(JSON.stringify(shown))
   for (const [name, value] of Object.entries(shown)) print(`${name.padEnd(16)} ${value ?? '-'}`)
 }
@@ -42,6 +45,7 @@ async function rotate(args: string[], context: CommandContext): Promise<void> {
   refusePermanent(context)
   await using stores = await existingStores(context)
   await rotateLinkKey(stores.records.links, Date.now(), Number(grace) * 1000)
+  await noteOperation(context.config, { verb: 'keys rotate', detail: `grace ${Number(grace)} s` })
   await delay(HEARD_MS)
   const ended = {
     zh: `密钥已轮换；此前经由本服务的链接在${grace}秒后失效`,

@@ -39,7 +39,7 @@ export async function quotaCommand([action, ...args]: string[], context: Command
   const { records } = stores
   if ((await records.links.corporation(asked.corporationId)) === undefined) throw unknown(asked, context)
   if (action === 'set') await set(asked, stores, context)
-  if (action === 'recount') await records.quotas.recount(asked.corporationId)
+  if (action === 'recount') await recount(asked, stores, context)
   await show(asked, stores, context)
 }
 
@@ -77,6 +77,12 @@ async function set({ corporationId, limits }: Asked, { records }: Stores, { conf
   await records.quotas.set(quota, Date.now())
   const detail = Object.entries(limits).map(([option, typed]) => `${option} ${typed}`)
   await noteOperation(config, { verb: 'quota set', corporationId, detail: detail.join(', ') })
+}
+
+async function recount({ corporationId }: Asked, { records }: Stores, { config }: CommandContext): Promise<void> {
+  const { bytes, attachments } = await records.quotas.recount(corporationId)
+  const detail = `${attachments} attachments, ${bytes} bytes`
+  await noteOperation(config, { verb: 'quota recount', corporationId, detail })
 }
 
 async function ownOf(corporationId: string, { quotas }: Stores['records']): Promise<CorporationQuota> {
