@@ -67,6 +67,19 @@ test('reads what others put, in one piece or in parts', async () => {
   }
 })
 
+test('lists what could be a blob of its own, and tells of other names', async () => {
+  await using store = await open({ prefix: 'strewn/' })
+  const id = newId()
+  for (const name of [id, '说明.txt', 'abc', `${id}.new`]) await oss.put(`strewn/${name}`, Buffer.from('some'))
+  const foreign: string[] = []
+  const listed = await Array.fromAsync(store.list('', (name) => foreign.push(name)))
+  assert.deepEqual(
+    listed.map((blob) => blob.id),
+    [id],
+  )
+  assert.deepEqual(foreign.sort(), ['abc', `${id}.new`, '说明.txt'].sort())
+})
+
 test('does not open with a wrong secret, key, bucket, region or role, and says what to mend', async () => {
   const { stsEndpoint, roleArn } = attache.store
   const role = (other: object) => ({ role: { arn: roleArn, endpoint: stsEndpoint, seconds: 900, ...other } })

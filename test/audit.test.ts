@@ -207,7 +207,11 @@ test("filters by corporation, and knows no other's", async () => {
   await askLinks(attache.url, await tokenFor(attache.url, created), [{ id: file.fileId, key: file.key, expiration: 5 }])
   await attache.links([{ id: file.fileId, key: file.key, expiration: 4242 }])
   await found(['--corporation', attache.corporationId], ({ expiration }) => expiration === 4242)
-  assert.deepEqual(await audit('--corporation', created.corporationId), [])
+  const own = await audit('--corporation', created.corporationId)
+  assert.deepEqual(
+    own.map((entry) => [entry.act, entry['verb'], entry['appKey']]),
+    [['operator', 'app create', created.appKey]],
+  )
 })
 
 test('keeps files for the owner only, and no secret in them', async () => {

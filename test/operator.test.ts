@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { plain } from './pictures.ts'
@@ -116,6 +117,123 @@ test('keys rotate --grace leaves old links alive that long, and keys rotate ends
   assert.equal(await statusOf((await attache.linkOf(file)).url), 200)
 })
 
+test('keys rotate and links revoke --corporation refuse what they can not end: links of the permanent pair', async () => {
+  const secret = join(data, 'permanent.secret')
+  await writeFile(secret, 'a-permanent-secret')
+  const pair = { ATTACHE_LINK_ACCESS_KEY_ID: 'permanent', ATTACHE_LINK_ACCESS_KEY_SECRET_FILE: secret }
+  const old = await attache.linkOf(file)
+  for (const args of [
+    ['keys', 'rotate'],
+    ['links', 'revoke', '--corporation', attache.corporationId],
+  ]) {
+    const { code, stdout, stderr } = await verb(args, { env: { ATTACHE_DATA: data, ...pair } })
+    assert.deepEqual([code, stdout], [2, ''], args.join(' '))
+    assert.match(stderr, /permanent pair.* change ATTACHE_LINK_ACCESS_KEY_ID and its secret, then restart/)
+  }
+  assert.equal(await statusOf(old.url), 200)
+})
+
+test('verbs that end links say that those to the store itself go on', async () => {
+  const secret = join(data, 's3.secret')
+  await writeFile(secret, 'a-secret-of-s3')
+  const env = {
+    ATTACHE_DATA: data,
+    ATTACHE_LINKS: 'direct',
+    ATTACHE_BLOBS: 's3',
+    ATTACHE_S3_BUCKET: 'files',
+    // Nobody listens there, and these verbs touch no bytes.
+    ATTACHE_S3_ENDPOINT: 'http://127.0.0.1:9',
+    ATTACHE_S3_ACCESS_KEY_ID: 'AKID',
+    ATTACHE_S3_SECRET_ACCESS_KEY_FILE: secret,
+  }
+  for (const args of [
+    ['keys', 'rotate'],
+    ['links', 'revoke', '--corporation', attache.corporationId],
+    ['links', 'revoke', '--file-id', file.fileId],
+  ]) {
+    const { code, stdout, stderr } = await verb(args, { env })
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /ATTACHE_LINKS=direct\) go on until they expire or their attachment is removed\n$/)
+    assert.doesNotMatch(await done(args, data), /direct/)
+  }
+})
+
+test('verbs that work on what is there refuse a directory without a store, and make none', async () => {
+  const env = { ATTACHE_DATA: join(data, 'mistyped') }
+  const of = ['--corporation', attache.corporationId]
+  const VERBS = [
+    ['app', 'list'],
+    ['app', 'disable', attache.appKey],
+    ['keys', 'show', ...of],
+    ['keys', 'rotate'],
+    ['links', 'revoke', ...of],
+    ['attachment', 'show', file.fileId],
+    ['document', 'remove', 'B1', ...of],
+    ['audit'],
+    ['quota', 'show', ...of],
+    ['verify'],
+    ['gc', '--remove'],
+    ['backup', '--to', join(data, 'copy of nothing')],
+  ]
+  for (const args of VERBS) {
+    const { code, stdout, stderr } = await verb(args, { env })
+    assert.deepEqual([code, stdout], [2, ''], args.join(' '))
+    assert.match(stderr, /there is no store to work on, .*mistyped.* is missing: set ATTACHE_DATA/)
+  }
+  const chinese = await verb(['verify'], { env: { ...env, LANG: 'zh_CN.UTF-8' } })
+  assert.match(chinese.stderr, /没有可用的数据，缺少 .*mistyped.*：请按服务的配置设置ATTACHE_DATA/)
+  const made = await readdir(data)
+  assert.ok(!made.includes('mistyped') && !made.includes('copy of nothing'), made.join(' '))
+})
+
+test('verbs that work on what is there leave a directory alone that has lost its records', async () => {
+  const lost = await mkdtemp(join(tmpdir(), 'attache-lost-'))
+  await mkdir(join(lost, 'blobs'))
+  for (const args of [['gc', '--remove'], ['verify']]) {
+    const { code, stderr } = await verb(args, { env: { ATTACHE_DATA: lost } })
+    assert.equal(code, 2)
+    assert.match(stderr, /records\.sqlite is missing/)
+  }
+  assert.deepEqual(await readdir(lost, { recursive: true }), ['blobs'])
+  await rm(lost, { recursive: true })
+})
+
+test('leaves a line in the audit log for each act of the operator, and no secret', async () => {
+  const since = new Date().toISOString()
+  const created = await createCorporation(attache, '审计')
+  const { corporationId, appKey } = created
+  const token = await tokenFor(attache.url, created)
+  const uploaded = await postForm(attache.url, token, formOf('own.txt', Buffer.from('own')))
+  const { fileId, key } = ((await uploaded.json()) as { value: Uploaded }).value
+  const code = await newDocument(token)
+  const of = ['--corporation', corporationId]
+  const pair = JSON.parse(await done(['keys', 'show', ...of, '--json'], data)) as Record<string, string>
+  const ACTS: [string[], object][] = [
+    [['document', 'remove', code, ...of], { corporationId, detail: code }],
+    [['quota', 'recount', ...of], { corporationId, detail: '1 attachments, 3 bytes' }],
+    [['attachment', 'remove', fileId], { corporationId, fileId, key }],
+    [['keys', 'rotate', '--grace', '60'], { detail: 'grace 60 s' }],
+    [['app', 'disable', appKey], { corporationId, appKey }],
+  ]
+  for (const [args] of ACTS) await done(args, data)
+  const log = await done(['audit', '--json', '--since', since], data)
+  const entries = log
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as { at: string; act: string; verb: string })
+  assert.deepEqual(
+    entries.filter(({ act }) => act === 'operator').map(({ at, ...entry }) => entry),
+    [
+      { act: 'operator', verb: 'app create', corporationId, appKey },
+      { act: 'operator', verb: 'keys show', corporationId, detail: pair['accessKeyId'] },
+      ...ACTS.map(([[verb, action], facts]) => ({ act: 'operator', verb: `${verb} ${action}`, ...facts })),
+    ],
+  )
+  for (const secret of [created.appSecurity, token, pair['accessKeySecret'], pair['securityToken']]) {
+    assert.ok(secret && !log.includes(secret), 'a secret stands in the audit log')
+  }
+})
+
 test('has logged no fault by its end', async () => {
   await attache.stop()
   assert.equal(attache.stderr(), '')
@@ -128,6 +246,14 @@ async function ownLink(token: string): Promise<Link> {
   const [link] = (await (await askLinks(attache.url, token, [{ id: fileId, key, expiration: 600 }])).json()) as Link[]
   assert.ok(link)
   return link
+}
+
+async function newDocument(token: string): Promise<string> {
+  const headers = { 'content-type': 'application/json' }
+  const address = `${attache.url}/api/openapi/v2.2/flow/data?accessToken=${token}`
+  const answer = await fetch(address, { method: 'POST', headers, body: '{"form":{"title":"差旅"}}' })
+  assert.equal(answer.status, 200, await answer.clone().text())
+  return ((await answer.json()) as { flow: { form: { code: string } } }).flow.form.code
 }
 
 async function refusalOf(url: string): Promise<[number, string | undefined] | undefined> {

@@ -22,7 +22,7 @@ describe('a node over PostgreSQL', { skip: missing && !process.env['CI'] ? missi
     postgres = await startPostgres({ settings: ['ssl = on'], prepare: withTlsAndPasswords })
     const query = (text: string) => execFileSync('psql', ['-q', postgres.url, '-c', text])
     query(`create role attache login password '${PASSWORD}'`)
-    query('create database attache owner attache')
+    for (const name of ['attache', 'empty']) query(`create database ${name} owner attache`)
     for (const [name, text] of Object.entries({
       right: PASSWORD,
       wrong: WRONG,
@@ -35,18 +35,20 @@ describe('a node over PostgreSQL', { skip: missing && !process.env['CI'] ? missi
     await rm(directory, { recursive: true, force: true })
   })
 
-  /** `app list`, with settings beside those of a node that works. */
-  function appList(env: Record<string, string> = {}): Promise<Outcome> {
-    return verb(['app', 'list'], {
-      env: {
-        ATTACHE_DATABASE_URL: url({}),
-        ATTACHE_DATABASE_PASSWORD_FILE: join(directory, 'right'),
-        ATTACHE_DATABASE_CA_FILE: join(directory, 'ca.pem'),
-        ATTACHE_ROOT_SECRET_FILE: join(directory, 'secret'),
-        ATTACHE_DATA: join(directory, 'data'),
-        ...env,
-      },
-    })
+  /** `app create`, which may come before a first start, with settings beside those of a node that works. */
+  function appCreate(env: Record<string, string> = {}): Promise<Outcome> {
+    return verb(['app', 'create', '--corporation', 'First'], { env: settings(env) })
+  }
+
+  function settings(env: Record<string, string> = {}): Record<string, string> {
+    return {
+      ATTACHE_DATABASE_URL: url({}),
+      ATTACHE_DATABASE_PASSWORD_FILE: join(directory, 'right'),
+      ATTACHE_DATABASE_CA_FILE: join(directory, 'ca.pem'),
+      ATTACHE_ROOT_SECRET_FILE: join(directory, 'secret'),
+      ATTACHE_DATA: join(directory, 'data'),
+      ...env,
+    }
   }
 
   function url({ port, name = 'attache', user = 'attache' }: { port?: number; name?: string; user?: string }): string {
@@ -72,39 +74,48 @@ describe('a node over PostgreSQL', { skip: missing && !process.env['CI'] ? missi
   }
 
   it('reaches it by TLS with a password, verified or not, or without TLS', async () => {
-    assert.equal((await appList()).code, 0)
-    assert.equal((await appList({ ATTACHE_DATABASE_TLS: 'require', ATTACHE_DATABASE_CA_FILE: '' })).code, 0)
-    assert.equal((await appList({ ATTACHE_DATABASE_TLS: 'off' })).code, 0)
+    assert.equal((await appCreate()).code, 0)
+    assert.equal((await appCreate({ ATTACHE_DATABASE_TLS: 'require', ATTACHE_DATABASE_CA_FILE: '' })).code, 0)
+    assert.equal((await appCreate({ ATTACHE_DATABASE_TLS: 'off' })).code, 0)
+  })
+
+  it('makes no tables for a verb that works on what is there', async () => {
+    const env = settings({ ATTACHE_DATABASE_URL: url({ name: 'empty' }) })
+    assertMistake(await verb(['verify'], { env }), 'kysely_migration is missing', 'ATTACHE_DATABASE_URL')
+    const empty = new URL(postgres.url)
+    empty.pathname = '/empty'
+    const tables = "select count(*) from information_schema.tables where table_schema = 'public'"
+    assert.equal(execFileSync('psql', ['-qtA', empty.href, '-c', tables]).toString().trim(), '0')
   })
 
   it('does not trust a certificate of unknown origin', async () => {
-    assertMistake(await appList({ ATTACHE_DATABASE_CA_FILE: '' }), 'ATTACHE_DATABASE_CA_FILE')
+    assertMistake(await appCreate({ ATTACHE_DATABASE_CA_FILE: '' }), 'ATTACHE_DATABASE_CA_FILE')
   })
 
   it('takes no password in the address', async () => {
     const written = url({}).replace('attache@', `attache:${PASSWORD}@`)
-    assertMistake(await appList({ ATTACHE_DATABASE_URL: written }), 'ATTACHE_DATABASE_PASSWORD_FILE')
+    assertMistake(await appCreate({ ATTACHE_DATABASE_URL: written }), 'ATTACHE_DATABASE_PASSWORD_FILE')
   })
 
   it('says that the password is wrong, or missing', async () => {
-    const wrong = await appList({ ATTACHE_DATABASE_PASSWORD_FILE: join(directory, 'wrong') })
+    const wrong = await appCreate({ ATTACHE_DATABASE_PASSWORD_FILE: join(directory, 'wrong') })
     assertMistake(wrong, 'password authentication failed for user "attache"', 'ATTACHE_DATABASE_PASSWORD_FILE')
-    assertMistake(await appList({ ATTACHE_DATABASE_PASSWORD_FILE: '' }), 'ATTACHE_DATABASE_PASSWORD_FILE')
+    assertMistake(await appCreate({ ATTACHE_DATABASE_PASSWORD_FILE: '' }), 'ATTACHE_DATABASE_PASSWORD_FILE')
   })
 
   it('says that there is no such database, or nobody listening', async () => {
-    assertMistake(await appList({ ATTACHE_DATABASE_URL: url({ name: 'none' }) }), 'database "none" does not exist')
-    assertMistake(await appList({ ATTACHE_DATABASE_URL: url({ port: await freePort() }) }), 'ECONNREFUSED')
+    assertMistake(await appCreate({ ATTACHE_DATABASE_URL: url({ name: 'none' }) }), 'database "none" does not exist')
+    assertMistake(await appCreate({ ATTACHE_DATABASE_URL: url({ port: await freePort() }) }), 'ECONNREFUSED')
   })
 
   it('says that the user may not make tables', async () => {
-    assertMistake(await appList({ ATTACHE_DATABASE_URL: url({ name: 'postgres' }) }), 'permission denied')
+    assertMistake(await appCreate({ ATTACHE_DATABASE_URL: url({ name: 'postgres' }) }), 'permission denied')
   })
 
   it('says that the server hangs', async () => {
     await postgres.freeze()
     try {
-      assertMistake(await appList(), 'look whether it runs')
+      assertMistake(await appCreate(), 'look whether it runs')
     } finally {
       await postgres.thaw()
     }

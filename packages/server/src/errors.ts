@@ -75,6 +75,18 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
+/** Where stores were to be found there are none, and the caller wanted none made. */
+export class NoStore extends Error {
+  override readonly name = 'NoStore'
+  /** A file, a directory or a table. */
+  readonly missing: string
+
+  constructor(missing: string) {
+    super(`${missing} is missing`)
+    this.missing = missing
+  }
+}
+
 /** Whether the operating system refused a call: a path, an address or a permission is wrong, or a disk. */
 export function isAnySystemError(error: unknown): error is Error & { code: string } {
   return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string'

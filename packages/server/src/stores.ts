@@ -1,12 +1,13 @@
+import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ensureLinkKey } from './attachments/link-credentials.ts'
 import type { BlobStore } from './blobs/blob-store.ts'
 import { diskBlobs } from './blobs/disk.ts'
 import type { Config } from './config.ts'
-import { lockDirectory } from './data-lock.ts'
-import { ConfigError, isAnySystemError } from './errors.ts'
-import { type RecordDialect, sqlite } from './records/dialects.ts'
+import { lockDirectory, SERVING, UPKEEP } from './data-lock.ts'
+import { ConfigError, isAnySystemError, NoStore } from './errors.ts'
+import { type RecordDialect, type RecordLock, sqlite } from './records/dialects.ts'
 import type { RecordStore } from './records/record-store.ts'
 import { sqlRecords } from './records/sql-records.ts'
 import { rootSecret } from './secrets.ts'
@@ -23,24 +24,29 @@ export interface Stores extends AsyncDisposable {
 export interface OpenOptions {
   /** Set for the process that takes uploads; there is one at a time for a data directory. */
   serving: boolean
+  /** False where stores that are not there are a mistake of the settings: nothing is made then, and `NoStore` thrown. */
+  create?: boolean
 }
 
-export async function openStores(config: Config, { serving }: OpenOptions): Promise<Stores> {
+const RECORDS = 'records.sqlite'
+
+export async function openStores(config: Config, { serving, create = true }: OpenOptions): Promise<Stores> {
   await using opened = new AsyncDisposableStack()
   const { data } = config
+  if (!create) refuseMissing(config)
   await usable('ATTACHE_DATA', () => mkdir(data, { recursive: true, mode: 0o700 }))
   const embedded = config.databaseUrl === undefined || config.blobs === 'disk'
   if (serving && embedded) {
-    const lock = await usable('ATTACHE_DATA', async () => lockDirectory(data))
+    const lock = await usable('ATTACHE_DATA', async () => lockDirectory(data, SERVING))
     if (lock === undefined) {
       throw new ConfigError(`another process serves ${data}: stop it, or set ATTACHE_DATA to another directory.`)
     }
     opened.defer(() => lock.release())
   }
   const secretFile = config.rootSecretFile ?? join(data, 'root.secret')
-  const create = config.rootSecretFile === undefined
-  const secret = await usable('ATTACHE_ROOT_SECRET_FILE', () => rootSecret(secretFile, { create }))
-  const records = await openRecords(config)
+  const createSecret = create && config.rootSecretFile === undefined
+  const secret = await usable('ATTACHE_ROOT_SECRET_FILE', () => rootSecret(secretFile, { create: createSecret }))
+  const records = await openRecords(config, create)
   opened.defer(() => records.close())
   const { blobs, derived } = await openBlobs(config, { serving })
   opened.defer(() => blobs.close())
@@ -51,15 +57,31 @@ export async function openStores(config: Config, { serving }: OpenOptions): Prom
   return { records, blobs, ...shared, rootSecret: secret, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }
 
-async function openRecords(config: Config): Promise<RecordStore> {
+/** Throws `NoStore` where a file or directory is missing that every server has made. A database answers for itself. */
+export function refuseMissing({ data, databaseUrl, blobs }: Config): void {
+  const needed = [...(databaseUrl === undefined ? [RECORDS] : []), ...(blobs === 'disk' ? ['blobs'] : [])]
+  const missing = needed.map((name) => join(data, name)).find((path) => !existsSync(path))
+  if (missing !== undefined) throw new NoStore(missing)
+}
+
+async function openRecords(config: Config, create: boolean): Promise<RecordStore> {
   const dialect = await dialectOf(config)
-  return config.databaseUrl === undefined ? usable('ATTACHE_DATA', () => sqlRecords(dialect)) : sqlRecords(dialect)
+  const open = () => sqlRecords(dialect, { create })
+  return config.databaseUrl === undefined ? usable('ATTACHE_DATA', open) : open()
+}
+
+/** For one at a time that removes blobs without records, or brings blobs before their records; `undefined` while another does. */
+export async function lockUpkeep(config: Config): Promise<RecordLock | undefined> {
+  const { lock } = await dialectOf(config)
+  if (lock) return lock()
+  const file = await usable('ATTACHE_DATA', async () => lockDirectory(config.data, UPKEEP))
+  return file && { held: () => true, release: async () => file.release() }
 }
 
 /** Clients of databases and object stores are loaded where they are used: the embedded default starts without them. */
 export async function dialectOf(config: Config): Promise<RecordDialect> {
   const { data, durability, databaseUrl: url } = config
-  if (url === undefined) return sqlite({ file: join(data, 'records.sqlite'), durability })
+  if (url === undefined) return sqlite({ file: join(data, RECORDS), durability })
   const { postgres } = await import('./records/postgres.ts')
   const { databasePassword: password, databaseTls: tls, databaseCaFile, databaseConnections: connections } = config
   const ca =

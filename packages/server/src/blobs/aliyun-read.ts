@@ -6,7 +6,7 @@ import { crcChecked } from './aliyun-crc.ts'
 import { AliyunRefusal } from './aliyun-errors.ts'
 import { headerOf, shortText } from './aliyun-http.ts'
 import type { Attempts, Timing } from './attempts.ts'
-import { type BlobBody, type ByteRange, bytesOf, type ListedBlob } from './blob-store.ts'
+import { type BlobBody, type ByteRange, bytesOf, isId, type ListedBlob } from './blob-store.ts'
 import { wholeBody } from './whole-body.ts'
 
 export interface AliyunReadOptions {
@@ -63,7 +63,7 @@ export interface AliyunListOptions {
 const MOST_PAGE_BYTES = 8 * 1024 * 1024
 
 export function aliyunList({ client, attempt, prefix, pageLength }: AliyunListOptions) {
-  return async function* list(idPrefix: string): AsyncGenerator<ListedBlob> {
+  return async function* list(idPrefix: string, foreign = (_: string) => {}): AsyncGenerator<ListedBlob> {
     let place: Record<string, string> | undefined = {}
     while (place) {
       const asked = { prefix: prefix + idPrefix, 'max-keys': String(pageLength), 'encoding-type': 'url' }
@@ -72,7 +72,12 @@ export function aliyunList({ client, attempt, prefix, pageLength }: AliyunListOp
         const { body } = await client({ method: 'GET', key: '', query }, signal)
         return shortText(body, MOST_PAGE_BYTES)
       })
-      for (const object of elementsOf(page, 'Contents')) yield listedBlob(object, prefix)
+      for (const object of elementsOf(page, 'Contents')) {
+        const blob = listedBlob(object, prefix)
+        // Consoles leave an object for a folder.
+        if (isId(blob.id)) yield blob
+        else foreign(blob.id)
+      }
       const next = textOf(page, 'NextContinuationToken')
       place = next ? { 'continuation-token': next } : undefined
     }

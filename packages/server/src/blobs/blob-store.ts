@@ -18,8 +18,11 @@ export interface BlobStore {
   read(id: string, range: ByteRange): Promise<BlobBody | undefined>
   /** Removing what is not there is not an error. */
   remove(id: string): Promise<void>
-  /** Blobs whose ids begin with `prefix`, in no order. One that is put or removed meanwhile may be missing. */
-  list(prefix: string): AsyncIterable<ListedBlob>
+  /**
+   * Blobs whose ids begin with `prefix`, in no order. One that is put or removed meanwhile may be missing. What lies among
+   * them under a name that is no id is told to `foreign`, and passed over.
+   */
+  list(prefix: string, foreign?: (name: string) => void): AsyncIterable<ListedBlob>
   /** Only where the store serves bytes itself: an address that gives this blob to whoever has it; `undefined` when it can't be had for so long, or not with that `process`. */
   address?(id: string, asked: AddressRequest): Promise<string | undefined>
   /** Only for blobs that are files: their path below the directory of all data, for a server in front that sends them. */
@@ -67,8 +70,12 @@ export async function bytesOf(body: BlobBody): Promise<Uint8Array> {
   return body instanceof Uint8Array ? body : Buffer.concat(await Array.fromAsync(body as AsyncIterable<Uint8Array>))
 }
 
+export function isId(name: string): boolean {
+  return /^[0-9a-f]{32,96}$/.test(name)
+}
+
 /** For drivers: an id that could be a path or a pattern is a fault of ours. */
 export function checkedId(id: string): string {
-  if (!/^[0-9a-f]{32,96}$/.test(id)) throw new Error('a blob id is 32 to 96 lower-case hex digits')
+  if (!isId(id)) throw new Error('a blob id is 32 to 96 lower-case hex digits')
   return id
 }

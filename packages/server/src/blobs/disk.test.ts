@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
@@ -38,6 +38,26 @@ it('keeps blobs for the owner only', async () => {
   await store.put(id, one())
   assert.equal((await stat(join(directory, 'blobs', 'ab', id))).mode & 0o777, 0o600)
   assert.equal((await stat(join(directory, 'blobs'))).mode & 0o777, 0o700)
+  await store.close()
+})
+
+it('lists what could be a blob of its own, and tells of other names', async () => {
+  const directory = await newDirectory()
+  const store = await diskBlobs({ directory, durability: 'strict', sweepTemporary: true })
+  const shard = join(directory, 'blobs', 'ab')
+  const id = 'ab'.repeat(16)
+  const misplaced = 'cd'.repeat(16)
+  const folder = `${'ab'.repeat(15)}00`
+  for (const name of [id, `${id}.new`, '.DS_Store', 'ABAB', misplaced]) await writeFile(join(shard, name), 'some')
+  await mkdir(join(shard, folder))
+  const foreign: string[] = []
+  const listed = await Array.fromAsync(store.list('', (name) => foreign.push(name)))
+  assert.deepEqual(
+    listed.map((blob) => blob.id),
+    [id],
+  )
+  const others = [`${id}.new`, '.DS_Store', 'ABAB', misplaced, folder]
+  assert.deepEqual(foreign.sort(), others.map((name) => `ab/${name}`).sort())
   await store.close()
 })
 

@@ -4,7 +4,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs, unlink
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Failure, isSystemError } from '../errors.ts'
-import { type BlobStore, type ByteRange, checkedId, type ListedBlob, type StoredBlob } from './blob-store.ts'
+import { type BlobStore, type ByteRange, checkedId, isId, type ListedBlob, type StoredBlob } from './blob-store.ts'
 import { FileBody, readExactly } from './file-body.ts'
 
 export interface DiskBlobsOptions {
@@ -149,7 +149,7 @@ export async function diskBlobs({ directory, durability, sweepTemporary }: DiskB
     async remove(id) {
       await unlessMissing(unlink(pathOf(id)))
     },
-    list: (prefix) => listed(join(directory, 'blobs'), prefix),
+    list: (prefix, foreign) => listed(join(directory, 'blobs'), prefix, foreign),
     path: (id) => `blobs/${shardOf(id)}/${id}`,
     trouble: () => broken?.error.message,
     async check() {
@@ -183,14 +183,22 @@ function fullnessOf(directory: string): () => Promise<void> {
   }
 }
 
-async function* listed(blobs: string, prefix: string): AsyncGenerator<ListedBlob> {
+async function* listed(
+  blobs: string,
+  prefix: string,
+  foreign: (name: string) => void = () => {},
+): AsyncGenerator<ListedBlob> {
   for (const shard of SHARDS) {
     const common = Math.min(shard.length, prefix.length)
     if (shard.slice(0, common) !== prefix.slice(0, common)) continue
-    for (const id of await readdir(join(blobs, shard))) {
-      if (!id.startsWith(prefix)) continue
-      const facts = await unlessMissing(stat(join(blobs, shard, id)))
-      if (facts) yield { id, size: facts.size, modifiedAt: facts.mtimeMs }
+    for (const name of await readdir(join(blobs, shard))) {
+      // One that lies in another's directory can not be read by its name.
+      const placed = isId(name) && name.startsWith(shard)
+      if (placed && !name.startsWith(prefix)) continue
+      const facts = await unlessMissing(stat(join(blobs, shard, name)))
+      if (facts === undefined) continue
+      if (placed && facts.isFile()) yield { id: name, size: facts.size, modifiedAt: facts.mtimeMs }
+      else foreign(join(shard, name))
     }
   }
 }

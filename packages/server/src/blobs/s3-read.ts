@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { GetObjectCommand, type GetObjectCommandOutput, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3'
 import type { Attempts, Timing } from './attempts.ts'
-import { type BlobBody, type ByteRange, bytesOf, type ListedBlob } from './blob-store.ts'
+import { type BlobBody, type ByteRange, bytesOf, isId, type ListedBlob } from './blob-store.ts'
 import { isMissing } from './s3-errors.ts'
 import { wholeBody } from './whole-body.ts'
 
@@ -49,10 +49,10 @@ export interface S3ListOptions extends Omit<S3ReadOptions, 'timing'> {
   pageLength: number
 }
 
-export type S3List = (idPrefix: string) => AsyncGenerator<ListedBlob>
+export type S3List = (idPrefix: string, foreign?: (name: string) => void) => AsyncGenerator<ListedBlob>
 
 export function s3List({ client, bucket, attempt, prefix, pageLength }: S3ListOptions): S3List {
-  return async function* list(idPrefix) {
+  return async function* list(idPrefix, foreign = () => {}) {
     const asked = { Bucket: bucket, Prefix: prefix + idPrefix, MaxKeys: pageLength }
     let place: { ContinuationToken?: string } | undefined = {}
     while (place) {
@@ -61,7 +61,8 @@ export function s3List({ client, bucket, attempt, prefix, pageLength }: S3ListOp
       for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
         const id = Key.slice(prefix.length)
         // Consoles leave an object for a folder.
-        if (/^[0-9a-f]+$/.test(id)) yield { id, size: Size, modifiedAt: LastModified?.getTime() ?? 0 }
+        if (isId(id)) yield { id, size: Size, modifiedAt: LastModified?.getTime() ?? 0 }
+        else foreign(id)
       }
       const { NextContinuationToken } = page
       place = NextContinuationToken === undefined ? undefined : { ContinuationToken: NextContinuationToken }

@@ -92,6 +92,23 @@ describe('a store in S3', () => {
     await opened.close()
   })
 
+  it('lists what could be a blob of its own, and tells of other names', async () => {
+    const id = '0a'.repeat(16)
+    const names = ['', 'abc', `${id}.new`, id]
+    const contents = names.map((name) => `<Contents><Key>blobs/${name}</Key><Size>4</Size></Contents>`)
+    const listing = `<?xml version="1.0"?><ListBucketResult>${contents.join('')}</ListBucketResult>`
+    await using server = await answering(200, listing)
+    const store = await server.open()
+    const foreign: string[] = []
+    const listed = await Array.fromAsync(store.list('', (name) => foreign.push(name)))
+    assert.deepEqual(
+      listed.map((blob) => blob.id),
+      [id],
+    )
+    assert.deepEqual(foreign, ['', 'abc', `${id}.new`])
+    await store.close()
+  })
+
   it('refuses an id that could be a path or a pattern', async () => {
     const store = await s3Blobs(options('http://127.0.0.1:9'))
     await assert.rejects(store.read('../../secret', { first: 0, last: 0 }), /lower-case hex/)

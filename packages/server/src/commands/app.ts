@@ -4,7 +4,9 @@ import { secretHash } from '../attachments/access-tokens.ts'
 import type { AppRecord } from '../records/record-store.ts'
 import { derivedKey } from '../secrets.ts'
 import { openStores, type Stores } from '../stores.ts'
+import { noteOperation } from './audit.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { existingStores } from './existing-stores.ts'
 
 /** `app create --corporation NAME [--id ID] | list | disable APPKEY` */
 export async function appCommand([action, ...rest]: string[], context: CommandContext): Promise<void> {
@@ -14,6 +16,7 @@ export async function appCommand([action, ...rest]: string[], context: CommandCo
   throw new UsageError('app create --corporation NAME [--id CORPORATION_ID] | app list | app disable APPKEY')
 }
 
+/** The one verb that may come before a first start. */
 async function create(args: string[], { config, print, say }: CommandContext): Promise<void> {
   const { values } = parseArgs({
     args,
@@ -24,6 +27,7 @@ async function create(args: string[], { config, print, say }: CommandContext): P
   if (!/^[\w-]{1,64}$/.test(id)) throw new UsageError('--id: 1–64 of A–Z a–z 0–9 _ -')
   await using stores = await openStores(config, { serving: false })
   const credentials = await createApp(stores, { corporationId: id, corporationName: name, demo: false })
+  await noteOperation(config, { verb: 'app create', corporationId: id, appKey: credentials.appKey })
   if (values.json) return print(JSON.stringify(credentials))
   print(
     `corporationId  ${credentials.corporationId}\nappKey         ${credentials.appKey}\nappSecurity    ${credentials.appSecurity}`,
@@ -57,8 +61,9 @@ export async function createApp(stores: Stores, app: NewApp): Promise<AppCredent
   return { corporationId, appKey, appSecurity }
 }
 
-async function list({ config, print, say }: CommandContext): Promise<void> {
-  await using stores = await openStores(config, { serving: false })
+async function list(context: CommandContext): Promise<void> {
+  const { print, say } = context
+  await using stores = await existingStores(context)
   const apps = await stores.records.apps.list()
   for (const { appKey, corporationId, corporationName, createdAt, disabledAt } of apps) {
     const state = disabledAt === null ? say({ zh: '启用', en: 'enabled' }) : say({ zh: '停用', en: 'disabled' })
@@ -66,14 +71,17 @@ async function list({ config, print, say }: CommandContext): Promise<void> {
   }
 }
 
-async function disable([appKey]: string[], { config, print, say }: CommandContext): Promise<void> {
+async function disable([appKey]: string[], context: CommandContext): Promise<void> {
+  const { config, print, say } = context
   if (!appKey) throw new UsageError('app disable APPKEY')
-  await using stores = await openStores(config, { serving: false })
+  await using stores = await existingStores(context)
   if (!(await stores.records.apps.disable(appKey, Date.now()))) {
     throw new UsageError(
       say({ zh: `没有启用中的appKey ${appKey}：用 app list 查看`, en: `no enabled app ${appKey}: see \`app list\`` }),
     )
   }
+  const corporationId = (await stores.records.apps.find(appKey))?.corporationId
+  await noteOperation(config, { verb: 'app disable', corporationId, appKey })
   print(
     say({
       zh: `已停用 ${appKey}，其令牌一秒内失效`,

@@ -1,15 +1,14 @@
-import { openStores } from '../stores.ts'
+import { noteOperation } from './audit.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { existingStores } from './existing-stores.ts'
 
 const USAGE = 'attachment show FILE_ID | attachment remove FILE_ID'
 
 /** `attachment show` prints what is known as JSON; `attachment remove` takes the record, then the bytes. */
-export async function attachmentCommand(
-  [action, fileId]: string[],
-  { config, print, say }: CommandContext,
-): Promise<void> {
+export async function attachmentCommand([action, fileId]: string[], context: CommandContext): Promise<void> {
+  const { config, print, say } = context
   if ((action !== 'show' && action !== 'remove') || !fileId) throw new UsageError(USAGE)
-  await using stores = await openStores(config, { serving: false })
+  await using stores = await existingStores(context)
   const unknown = new UsageError(say({ zh: `没有附件 ${fileId}`, en: `no attachment ${fileId}` }))
   if (action === 'show') {
     const [record] = await stores.records.attachments.byFileIds([fileId])
@@ -18,6 +17,8 @@ export async function attachmentCommand(
   }
   const removed = await stores.records.attachments.remove(fileId, Date.now())
   if (removed === undefined) throw unknown
+  const { corporationId, key } = removed
+  await noteOperation(config, { verb: 'attachment remove', corporationId, fileId, key })
   await stores.blobs.remove(removed.blobId)
   print(
     say({

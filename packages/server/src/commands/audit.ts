@@ -6,6 +6,7 @@ import type { AuditEntry } from '../audit/entries.ts'
 import type { Config } from '../config.ts'
 import { auditOptions } from '../service.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { refuseMissingData } from './existing-stores.ts'
 
 const USAGE =
   'audit [--since T] [--until T] [--key KEY | --file-id ID] [--corporation ID] [--reason CODE] [--json]   T: 2026-01-31, 2026-01-31T08:00+08:00, 90m, 24h, 7d'
@@ -14,7 +15,8 @@ const USAGE =
 const INTERRUPTED = 130
 
 /** `audit`: what the log of this node says, oldest first, for as long as somebody reads it. Gives the exit code. */
-export async function auditCommand(args: string[], { config, print, say, signal }: CommandContext): Promise<number> {
+export async function auditCommand(args: string[], context: CommandContext): Promise<number> {
+  const { config, print, say, signal } = context
   const text = { type: 'string' } as const
   const options = { since: text, until: text, key: text, 'file-id': text, corporation: text, reason: text } as const
   const { values } = parseArgs({ args, options: { ...options, json: { type: 'boolean' } } })
@@ -27,6 +29,7 @@ export async function auditCommand(args: string[], { config, print, say, signal 
     reason: values.reason,
   }
   if (query.key !== undefined && query.fileId !== undefined) throw new UsageError(USAGE)
+  refuseMissingData(context)
   let found = 0
   for await (const entry of auditEntries(join(config.data, 'audit'), query)) {
     if (signal.aborted) return INTERRUPTED
@@ -74,7 +77,9 @@ function restOf(entry: AuditEntry): string {
     case 'upload':
       return `${entry.size} B  ${entry.fileId} ${shown(entry.key)}`
     case 'operator':
-      return [entry.verb, entry.fileId, entry.key && shown(entry.key), entry.detail].filter(Boolean).join(' ')
+      return [entry.verb, entry.fileId, entry.key && shown(entry.key), entry.detail && shown(entry.detail)]
+        .filter(Boolean)
+        .join(' ')
     case 'refused': {
       const what = [entry.fileId, entry.key ?? entry.claimed?.key, entry.claimed?.appKey, entry.claimed?.accessKeyId]
       const detail = entry.detail === undefined ? '' : ` (${entry.detail})`

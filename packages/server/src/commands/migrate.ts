@@ -11,9 +11,11 @@ import { rootSecret } from '../secrets.ts'
 import { dialectOf, openStores } from '../stores.ts'
 import { type Migrated, migrate } from '../upkeep/migrate.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { upkeepLock } from './existing-stores.ts'
 
 /** `migrate-storage --from DIR`: from a data directory to the stores that the settings name, while its server serves reads. */
-export async function migrateCommand(args: string[], { config, print, say }: CommandContext): Promise<number> {
+export async function migrateCommand(args: string[], context: CommandContext): Promise<number> {
+  const { config, print, say } = context
   const { values } = parseArgs({ args, options: { from: { type: 'string' }, json: { type: 'boolean' } } })
   if (!values.from) throw new UsageError('migrate-storage --from DIR [--json]')
   const from = resolve(values.from)
@@ -30,13 +32,16 @@ export async function migrateCommand(args: string[], { config, print, say }: Com
   closing.defer(() => blobs.close())
   // Opened once to bring its schema up to date, and so that a setting that can't be used is told before the first byte.
   const to = closing.use(await openStores(config, { serving: false }))
-  const dialect = () => dialectOf(config)
+  const lock = closing.use(await upkeepLock(context))
   const report = await migrate({
     from: { records: records.attachments, blobs },
     to,
     copyRecords: sharesRecords
       ? undefined
-      : async () => copyRecords({ from: sqlite({ file, durability: config.durability }), to: await dialect() }),
+      : async () => {
+          if (!lock.held()) throw new Error('the connection that kept `gc --remove` away was lost: run this again')
+          return copyRecords({ from: sqlite({ file, durability: config.durability }), to: await dialectOf(config) })
+        },
     onProgress: (attachments) => console.error(say({ zh: `${attachments}个附件`, en: `${attachments} attachments` })),
   })
   print(values.json ? JSON.stringify(report) : say(summaryOf(report)))

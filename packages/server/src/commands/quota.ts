@@ -2,9 +2,10 @@ import { parseArgs } from 'node:util'
 import type { QuotaLimits } from '../quotas/quotas.ts'
 import { type CorporationQuota, UNLIMITED } from '../records/quota-records.ts'
 import { defaultLimits } from '../service.ts'
-import { openStores, type Stores } from '../stores.ts'
+import type { Stores } from '../stores.ts'
 import { noteOperation } from './audit.ts'
 import { type CommandContext, UsageError } from './context.ts'
+import { existingStores } from './existing-stores.ts'
 
 const USAGE = `quota show --corporation ID [--json]
 quota set --corporation ID [--bytes N] [--attachments N] [--requests N] [--links N] [--thumbnails N]   N: 5000, 10GiB, none, default; the last three a minute
@@ -34,11 +35,11 @@ export async function quotaCommand([action, ...args]: string[], context: Command
   if (!['show', 'set', 'recount'].includes(action ?? '') || (action === 'set') !== changed > 0) {
     throw new UsageError(USAGE)
   }
-  await using stores = await openStores(context.config, { serving: false })
+  await using stores = await existingStores(context)
   const { records } = stores
   if ((await records.links.corporation(asked.corporationId)) === undefined) throw unknown(asked, context)
   if (action === 'set') await set(asked, stores, context)
-  if (action === 'recount') await records.quotas.recount(asked.corporationId)
+  if (action === 'recount') await recount(asked, stores, context)
   await show(asked, stores, context)
 }
 
@@ -76,6 +77,12 @@ async function set({ corporationId, limits }: Asked, { records }: Stores, { conf
   await records.quotas.set(quota, Date.now())
   const detail = Object.entries(limits).map(([option, typed]) => `${option} ${typed}`)
   await noteOperation(config, { verb: 'quota set', corporationId, detail: detail.join(', ') })
+}
+
+async function recount({ corporationId }: Asked, { records }: Stores, { config }: CommandContext): Promise<void> {
+  const { bytes, attachments } = await records.quotas.recount(corporationId)
+  const detail = `${attachments} attachments, ${bytes} bytes`
+  await noteOperation(config, { verb: 'quota recount', corporationId, detail })
 }
 
 async function ownOf(corporationId: string, { quotas }: Stores['records']): Promise<CorporationQuota> {

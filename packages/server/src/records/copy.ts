@@ -31,8 +31,8 @@ export async function copyRecords({ from, to, now = Date.now, onProgress = () =>
   const target = opened(to)
   const copied: Copied = { rows: {}, removed: 0 }
   try {
-    await bringUpToDate(source, from)
-    await bringUpToDate(target, to)
+    await bringUpToDate(source, { dialect: from })
+    await bringUpToDate(target, { dialect: to })
     await refuseUsed(target)
     // One moment of the source, so that what a row refers to is there.
     await source

@@ -42,12 +42,20 @@ export interface RecordDialect {
   beforeChange?: RawBuilder<unknown>
   /** Calls `onNotice` when a change was committed anywhere, and after each time that it could not be heard. */
   listen?(onNotice: () => void): Listener
+  /** A lock among all who use the database; `undefined` while somebody else holds it. Left out where it is a file of one machine. */
+  lock?(): Promise<RecordLock | undefined>
   /** Runs a statement until it finds nothing more to do, without holding up what runs in this thread. */
   aside?(repeated: Repeated): Promise<void>
   /** What the operator has to mend where the database could not be opened; `undefined` for what is a fault. */
   refusal?(error: unknown): string | undefined
   /** Has the counter of a column go on after the rows that were given their numbers. */
   raiseSerial?(table: string, column: string): RawBuilder<unknown>
+}
+
+export interface RecordLock {
+  /** False once the connection that held it is gone. */
+  held(): boolean
+  release(): Promise<void>
 }
 
 export interface Listener {

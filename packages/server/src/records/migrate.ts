@@ -1,18 +1,26 @@
 import { Kysely } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
-import { ConfigError } from '../errors.ts'
+import { ConfigError, NoStore } from '../errors.ts'
 import type { RecordDialect } from './dialects.ts'
 import { BREAKING, migrations } from './migrations.ts'
 import type { Database } from './tables.ts'
 
+export interface MigrationOptions {
+  dialect: RecordDialect
+  /** False leaves a database alone that no release has set up, and throws `NoStore`. */
+  create?: boolean
+}
+
 /** Runs what is not yet there, one node at a time; what a newer release has added stays. Throws a `ConfigError` where the operator can help. */
-export async function bringUpToDate(db: Database, dialect: RecordDialect): Promise<void> {
+export async function bringUpToDate(db: Database, { dialect, create = true }: MigrationOptions): Promise<void> {
   const { patient } = dialect
   const own = patient && new Kysely<MigrationTable>({ dialect: patient })
   try {
-    await migrate(own ?? db.withTables<MigrationTable>(), migrations(dialect.types))
+    const its = own ?? db.withTables<MigrationTable>()
+    if (!create && (await namesIn(its)).length === 0) throw new NoStore('kysely_migration')
+    await migrate(its, migrations(dialect.types))
   } catch (cause) {
-    if (cause instanceof ConfigError || dialect.isLocked?.(cause)) throw cause
+    if (cause instanceof ConfigError || cause instanceof NoStore || dialect.isLocked?.(cause)) throw cause
     const sentence = dialect.refusal?.(cause)
     if (sentence !== undefined) throw new ConfigError(sentence, { cause })
     throw new Error('the database could not be brought up to date', { cause })

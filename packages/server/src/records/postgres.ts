@@ -4,6 +4,7 @@ import type { RecordDialect } from './dialects.ts'
 import { postgresAddress } from './postgres-address.ts'
 import { isConstraint, isDiskFull } from './postgres-failures.ts'
 import { postgresListener } from './postgres-listener.ts'
+import { postgresLock } from './postgres-lock.ts'
 import { boundedPool } from './postgres-pool.ts'
 import { PasswordMissing, postgresRefusal } from './postgres-refusal.ts'
 
@@ -29,9 +30,10 @@ const IDLE_MS = 60_000
 // So that connections move when the address comes to name another server.
 const LIFE_SECONDS = 1800
 const KEEP_ALIVE_MS = 10_000
-// One channel, and one number of ours among advisory locks.
+// One channel, and two numbers of ours among advisory locks.
 const CHANNEL = 'attache_changes'
 const CHANGES_LOCK = 4_702_111_234_474_983_745n
+const UPKEEP_LOCK = 4_702_111_234_474_983_746n
 
 /** PostgreSQL 15 and later. Opens nothing before it is used. */
 export function postgres(options: PostgresOptions): RecordDialect {
@@ -61,6 +63,7 @@ export function postgres(options: PostgresOptions): RecordDialect {
     // A number that is taken before another may be committed after it, and a reader that saw the other would miss it.
     beforeChange: sql`select pg_advisory_xact_lock(${sql.lit(CHANGES_LOCK)}), pg_notify(${sql.lit(CHANNEL)}, '')`,
     listen: (onNotice) => postgresListener({ config: patient, channel: CHANNEL, onNotice }),
+    lock: () => postgresLock(patient, UPKEEP_LOCK),
     raiseSerial: (table, column) =>
       sql`select setval(pg_get_serial_sequence(${table}, ${column}), max(${sql.ref(column)})) from ${sql.table(table)} having count(*) > 0`,
   }

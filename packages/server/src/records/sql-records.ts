@@ -13,11 +13,11 @@ import type { Parts, Tables, Write, WriteOne } from './tables.ts'
 import { onceUnlocked } from './unlocked.ts'
 import { writeGuard } from './write-guard.ts'
 
-/** The one SQL implementation. Opening it brings the schema up to date. */
-export async function sqlRecords(dialect: RecordDialect): Promise<RecordStore> {
+/** The one SQL implementation. Opening it brings the schema up to date; without `create` only where there is one. */
+export async function sqlRecords(dialect: RecordDialect, { create = true } = {}): Promise<RecordStore> {
   const db = new Kysely<Tables>({ dialect: dialect.dialect, plugins: [new CamelCasePlugin()] })
   try {
-    await onceUnlocked(() => bringUpToDate(db, dialect), dialect.isLocked)
+    await onceUnlocked(() => bringUpToDate(db, { dialect, create }), dialect.isLocked)
   } catch (error) {
     await db.destroy()
     throw error

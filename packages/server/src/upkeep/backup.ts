@@ -1,8 +1,8 @@
-import { constants } from 'node:fs'
-import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { backup as backupDatabase, DatabaseSync } from 'node:sqlite'
 import { isSystemError } from '../errors.ts'
+import { copyWhole, madeDirectory, synced, UNFINISHED } from './durable-files.ts'
 
 export interface BackupOptions {
   /** The data directory in use; its server may go on writing. */
@@ -28,30 +28,33 @@ const AT_A_TIME = 500
 /**
  * First the records at one moment, then the bytes that they name: blobs never change, so all of them are there but for
  * those of attachments that were removed meanwhile, and these leave the copy of the records too. What a reader finds
- * under `to` is an earlier backup or this one, whole: the new records take the old ones' place last.
+ * under `to` is an earlier backup or this one, whole: the new records take the old ones' place last, once all that they
+ * name has reached the disk.
  */
 export async function backup({ from, to, rootSecretFile }: BackupOptions): Promise<BackedUp> {
-  await mkdir(join(to, 'blobs'), { recursive: true, mode: 0o700 })
-  const beside = join(to, `${DATABASE}.new`)
+  const changed = new Set([join(to, 'blobs'), ...(await madeDirectory(join(to, 'blobs')))])
+  const beside = join(to, DATABASE + UNFINISHED)
   await rm(beside, { force: true })
   const source = new DatabaseSync(join(from, DATABASE), { readOnly: true })
   const report: BackedUp = { attachments: 0, missing: [], copied: 0, copiedBytes: 0 }
   const named = new Set<string>()
+  let removed = 0
   try {
     await backupDatabase(source, beside)
     const records = new DatabaseSync(beside)
     try {
       records.exec('pragma journal_mode = delete')
       for (const page of pagesOf(records)) for (const row of page) await copyBlobOf(row, records)
+      if (removed > 0) records.exec(COUNTED_ANEW)
     } finally {
       records.close()
     }
   } finally {
     source.close()
   }
-  await copyFile(rootSecretFile, join(to, 'root.secret'))
-  await synced(join(to, 'root.secret'))
+  await copyWhole(rootSecretFile, join(to, 'root.secret'))
   await synced(beside)
+  for (const directory of changed) await synced(directory)
   await rename(beside, join(to, DATABASE))
   await synced(to)
   await forgetOthers(join(to, 'blobs'), named)
@@ -60,8 +63,9 @@ export async function backup({ from, to, rootSecretFile }: BackupOptions): Promi
   async function copyBlobOf({ fileId, blobId }: Row, records: DatabaseSync): Promise<void> {
     const path = join('blobs', blobId.slice(0, 2), blobId)
     const outcome = await copyOnce(join(from, path), join(to, path))
-    const removed = outcome === 'gone' && source.prepare(ATTACHMENT).get(fileId) === undefined
-    if (removed) {
+    if (outcome !== 'gone') changed.add(dirname(join(to, path)))
+    if (outcome === 'gone' && source.prepare(ATTACHMENT).get(fileId) === undefined) {
+      removed++
       records.prepare('delete from attachments where file_id = ?').run(fileId)
       return
     }
@@ -74,6 +78,12 @@ export async function backup({ from, to, rootSecretFile }: BackupOptions): Promi
   }
 }
 
+// What corporations use is that of the attachments which stay.
+const COUNTED_ANEW = `
+  begin;
+  delete from corporation_usage;
+  insert into corporation_usage select corporation_id, 0, sum(size), count(*) from attachments group by corporation_id;
+  commit`
 const ATTACHMENT = 'select 1 from attachments where file_id = ?'
 
 interface Row {
@@ -93,21 +103,18 @@ function* pagesOf(records: DatabaseSync): Generator<Row[]> {
   }
 }
 
-/** Bytes copied now. Beside first, so that a copy is whole. */
+/** Bytes copied now. One that is there may have been copied by a run that was killed before it came to sync the directory. */
 async function copyOnce(from: string, to: string): Promise<number | 'there' | 'gone'> {
   if ((await sizeOf(to)) !== undefined) return 'there'
   const size = await sizeOf(from)
   if (size === undefined) return 'gone'
-  await mkdir(dirname(to), { recursive: true, mode: 0o700 })
+  await madeDirectory(dirname(to))
   try {
-    // A file system that can share blocks does.
-    await copyFile(from, `${to}.new`, constants.COPYFILE_FICLONE)
+    await copyWhole(from, to)
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return 'gone'
     throw error
   }
-  await synced(`${to}.new`)
-  await rename(`${to}.new`, to)
   return size
 }
 
@@ -125,14 +132,5 @@ async function forgetOthers(blobs: string, named: ReadonlySet<string>): Promise<
     for (const name of await readdir(join(blobs, shard))) {
       if (!named.has(name)) await rm(join(blobs, shard, name), { force: true })
     }
-  }
-}
-
-async function synced(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }

@@ -17,7 +17,7 @@ export interface Migrated {
   /** Blobs that came now, each read back and compared with its SHA-256. */
   copied: number
   copiedBytes: number
-  /** Blobs that an earlier run brought. */
+  /** Blobs that an earlier run brought, read and compared anew. */
   there: number
   /** Attachments whose bytes the source does not have, or not as they were uploaded: nothing of these came over. */
   faulty: string[]
@@ -54,10 +54,12 @@ export async function migrate({ from, to, copyRecords, onProgress }: MigratePart
 
   async function copyBlob(record: AttachmentRecord): Promise<void> {
     const { fileId, blobId, size, sha256 } = record
-    if (sizes.get(blobId) === size) {
+    // One of the right size need not be right: a run may have been killed before it compared what it had put.
+    if (sizes.get(blobId) === size && (await hashOf(record, to.blobs)) === sha256) {
       report.there++
       return
     }
+    if (sizes.has(blobId)) await to.blobs.remove(blobId)
     const stored = await put(record)
     if (stored === size && (await hashOf(record, to.blobs)) === sha256) {
       report.copied++
