@@ -50,6 +50,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'server/oss',
     'server/http',
     'server/bounded-cache',
+    'server/logging',
     'server/errors',
   ],
   'server/upkeep': ['server/blobs', 'server/records', 'server/errors'],

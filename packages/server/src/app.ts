@@ -17,16 +17,16 @@ import type { LinkCredentials } from './attachments/link-credentials.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import { Failure } from './errors.ts'
 import type { Thumbnails } from './images/thumbnails.ts'
-import { inBatches } from './logging.ts'
 import type { Metrics } from './metrics.ts'
 import { parseTarget } from './oss/target.ts'
 import type { Quotas } from './quotas/quotas.ts'
 import { accessTokenRoutes } from './routes/access-token.ts'
-import { keepTrails, tellAudit } from './routes/audit-trail.ts'
+import { keepTrails } from './routes/audit-trail.ts'
 import { type FailureWitness, failureBody, renderControlFailures } from './routes/control-failures.ts'
 import { type DocumentAttachmentsDeps, documentAttachmentsRoute } from './routes/document-attachments.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { downloadUrlsRoute } from './routes/download-urls.ts'
+import { endedRequests } from './routes/ended-requests.ts'
 import { plainlyFramed, refuseUnreadable } from './routes/framing.ts'
 import { readJsonStrictly } from './routes/json-body.ts'
 import type { Delivery } from './routes/object-delivery.ts'
@@ -34,8 +34,7 @@ import { renderObjectFailures } from './routes/object-failures.ts'
 import { OBJECT_PATH } from './routes/object-path.ts'
 import { objectsRoute } from './routes/objects.ts'
 import { OPS_PATHS, opsRoutes } from './routes/ops.ts'
-import { tellPlain } from './routes/plain-audit.ts'
-import { type Answered, plainRequests } from './routes/plain-requests.ts'
+import { plainRequests } from './routes/plain-requests.ts'
 import { whenEnded } from './routes/request-end.ts'
 import { cutSlowBodies } from './routes/slow-bodies.ts'
 import { uploadRoute } from './routes/upload.ts'
@@ -91,21 +90,9 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
   const { tokens, attachments, contents, credentials, thumbnails, metrics, ready, publicUrl, now } = parts
   const { documents, attachmentsOf, delivery, quotas } = parts
   const { bucket, region, strictSignatures: strict, rangeBehaviour, maxUploadBytes, maxItems } = options
-  const { audit } = parts
   let closing = false
   const newId = requestIds()
-  const ended = inBatches(({ route, seconds, ...told }: EndedRequest) => {
-    metrics.observe({ route, method: told.method, status: told.status }, seconds)
-    options.logger.info({ ...told, ms: Math.round(seconds * 10_000) / 10 }, 'request')
-  })
-  const plainEnded = inBatches((answered: Answered) => {
-    const { route, id: reqId, request, response, startedAt, endedAt } = answered
-    const { method = '', url = '' } = request
-    const seconds = (endedAt - startedAt) / 1000
-    const cut = !response.writableFinished || undefined
-    ended.handle({ route, reqId, method, path: withoutQuery(url), status: response.statusCode, seconds, cut })
-    if (audit) tellPlain(answered, audit)
-  })
+  const ended = endedRequests({ metrics, logger: options.logger, audit: parts.audit })
   // A development mode looks at every request, and readers that are sent on to the store are sent by the route.
   const open = () => !closing && options.extension === undefined && delivery.redirect === undefined
   const failed = new WeakMap<IncomingMessage, Error>()
@@ -121,33 +108,15 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
     bucket,
     newId,
     open,
-    ended: plainEnded.add,
+    ended: ended.plain,
   }
   const serverFactory = serverOf((otherwise) => plainRequests(plain, otherwise))
   const app = Fastify({ ...serverOptions(options), genReqId: newId, serverFactory })
   app.decorateRequest('caller')
   keepTrails(app)
-  whenEnded(app, tell)
+  whenEnded(app, ended.framed)
   options.extension?.attach(app)
-  app.addHook('onClose', async () => {
-    ended.flush()
-    plainEnded.flush()
-  })
-
-  function tell(request: FastifyRequest, reply: FastifyReply, cut: boolean): void {
-    if (audit) tellAudit(request, reply, audit)
-    const { method, id: reqId } = request
-    const route = request.routeOptions.url ?? 'none'
-    ended.add({
-      route,
-      reqId,
-      method,
-      path: route === 'none' ? withoutLongParts(request.originalUrl) : withoutQuery(request.originalUrl),
-      status: reply.statusCode,
-      seconds: reply.elapsedTime / 1000,
-      cut: cut || undefined,
-    })
-  }
+  app.addHook('onClose', async () => ended.flush())
 
   // A connection that stays open would hold up the end of the process.
   app.addHook('preClose', (done) => {
@@ -206,17 +175,6 @@ export function buildApp(parts: AppParts, options: AppOptions): FastifyInstance 
     metrics.uploaded(record.size)
     return record
   }
-}
-
-interface EndedRequest {
-  route: string
-  reqId: string
-  method: string
-  path: string
-  status: number
-  seconds: number
-  /** The caller left before all of the answer did. */
-  cut: true | undefined
 }
 
 const HEADERS_TIMEOUT_MS = 15_000
@@ -285,15 +243,4 @@ function isControlPath(url: string): boolean {
 function accessTokenOf({ query, headers }: FastifyRequest): string | undefined {
   const { accessToken } = query as { accessToken?: string }
   return accessToken ?? /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1]
-}
-
-/** Where nothing is, a caller may have put a token into the path by mistake. */
-function withoutLongParts(url: string): string {
-  return withoutQuery(url).replace(/[^/]{20,}/g, '…')
-}
-
-/** The query holds tokens and signatures. */
-function withoutQuery(url: string): string {
-  const mark = url.indexOf('?')
-  return mark === -1 ? url : url.slice(0, mark)
 }
