@@ -1,11 +1,12 @@
 /** F5: secrets in every place where a caller may put one, each made to fail; none may stand in what the service writes. */
 import { randomBytes } from 'node:crypto'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type Attache, DOWNLOAD_URLS, formOf, GET_ACCESS_TOKEN, postForm, startAttache, UPLOAD } from '../server.ts'
 import { verb } from '../verbs.ts'
+import { auditText } from './audit-lines.ts'
 import { row } from './stage.ts'
 
 const KINDS = ['accessToken', 'refreshToken', 'appSecurity', 'Signature', 'security-token', 'cookie', 'Authorization']
@@ -72,7 +73,11 @@ await row('F5', async (stage) => {
   keep(await (await fetch(`${attache.url}/metrics`)).text())
   await attache.stop()
 
-  const written = { 'the log': attache.stderr(), 'an answer': bodies.join('\n'), 'the audit log': await auditOf(data) }
+  const written = {
+    'the log': attache.stderr(),
+    'an answer': bodies.join('\n'),
+    'the audit log': await auditText(data),
+  }
   const found: string[] = []
   for (const [secret, where] of canaries) {
     for (const spelling of spellings(secret)) {
@@ -143,12 +148,6 @@ async function startThatFails(directory: string, keep: (words: string) => void):
     keep(stdout + stderr)
   }
   return secret
-}
-
-async function auditOf(data: string): Promise<string> {
-  const directory = join(data, 'audit')
-  const files = await readdir(directory)
-  return (await Promise.all(files.map((name) => readFile(join(directory, name), 'utf8')))).join('\n')
 }
 
 /** As it is, percent-encoded, and the part of each of its three spellings in base64 that what stands around it can't change. */
