@@ -30,7 +30,10 @@ export const ROWS: readonly Row[] = [
   ),
   must('A5', 'database restarted or locked amid load: 0 acknowledged lost, failures 503 within 2 s, recovery ≤ 3 s'),
   must('A6', 'answer to a COMMIT lost: no duplicate row or blob'),
-  must('A7', 'object store fails, stalls or cuts: ≤ 3 tries, ≤ 10 s, never a cut body as whole'),
+  must(
+    'A7',
+    'object store (S3, Alibaba OSS) fails, stalls or cuts: ≤ 3 tries, answered ≤ 10 s, never a cut body as whole, a stalled one cut ≤ 35 s',
+  ),
   must('A8', 'readers amid uploads and removals see all of a file or nothing'),
   should('A9', 'crash in a migration at every statement: the next start completes it'),
   should('A10', 'backup amid writes, then restore: every row has its bytes; verify finds 50 of 50 planted faults'),
