@@ -101,12 +101,14 @@ describe('PostgreSQL away', { skip: missing && !process.env['CI'] ? missing : fa
     assert.doesNotMatch(node.stderr(), /unhandled|uncaught/i)
   }
 
-  /** Looks until it is asked for the most that it saw. */
+  /** Looks until it is asked for the most that it saw twice in a row: one that is given up closes in the turn in which another is opened. */
   function sampler(): () => number {
     const port = Number(new URL(postgres.url).port)
-    let most = 0
+    let [most, last] = [0, 0]
     const timer = setInterval(() => {
-      most = Math.max(most, connectionsTo(node.pid, port))
+      const now = connectionsTo(node.pid, port)
+      most = Math.max(most, Math.min(last, now))
+      last = now
     }, 20)
     return () => {
       clearInterval(timer)
