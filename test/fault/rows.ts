@@ -35,7 +35,10 @@ export const ROWS: readonly Row[] = [
     'object store (S3, Alibaba OSS) fails, stalls or cuts: ≤ 3 tries, answered ≤ 10 s, never a cut body as whole, a stalled one cut ≤ 35 s',
   ),
   must('A8', 'readers amid uploads and removals see all of a file or nothing'),
-  should('A9', 'crash in a migration at every statement: the next start completes it'),
+  should(
+    'A9',
+    'crash in a migration at every statement: the next start completes it to the same schema (none was released before it: upgrade and rolling start not shown)',
+  ),
   should('A10', 'backup amid writes, then restore: every row has its bytes; verify finds 50 of 50 planted faults'),
   should('A11', 'bit rot found on GET: never given as whole, logged, counted, never cached'),
   must('B1', '100,000 tampered URLs: 0 accepted; 10,000 valid: all'),
