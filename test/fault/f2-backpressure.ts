@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Attache, startAttache } from '../server.ts'
 import { descriptors, rssMib } from './machine.ts'
-import { slowRead, slowUpload } from './slow-clients.ts'
+import { arriving, slowRead, slowUpload } from './slow-clients.ts'
 import { row } from './stage.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -27,8 +27,8 @@ await row('F2', async (stage) => {
   const idle = rssMib(attache.pid)
   const most = sampler(attache)
 
-  const readers = await arriving(READERS - STALLED, () => slowRead(url, READ_RATE))
-  const stalled = await arriving(STALLED, () => slowRead(url, 0))
+  const readers = await arriving({ count: READERS - STALLED, everyMs: ARRIVAL_MS }, () => slowRead(url, READ_RATE))
+  const stalled = await arriving({ count: STALLED, everyMs: ARRIVAL_MS }, () => slowRead(url, 0))
   await Promise.all([...readers, ...stalled].map(({ begun }) => begun))
   const cutMs = await timesOfCuts(attache, stage.full ? STALLED : 1)
   const cutEarly = await Promise.all(
@@ -65,15 +65,6 @@ await row('F2', async (stage) => {
   const figure = `${READERS} readers at 10 kB/s: +${Math.round(byReaders)} MiB, ${alive} of them served on; stalled ones cut after ${Math.round(first / 1000)}${stage.full ? ` to ${Math.round(last / 1000)}` : ''} s; ${WRITERS} slow writers: +${Math.round(byWriters)} MiB, ${kept} kept`
   return { ok, figure }
 })
-
-async function arriving<T>(count: number, arrive: () => T): Promise<T[]> {
-  const arrived: T[] = []
-  while (arrived.length < count) {
-    arrived.push(arrive())
-    await pause(ARRIVAL_MS)
-  }
-  return arrived
-}
 
 /** A reader that takes nothing does not even notice its end, so the server's sockets and files are counted; two for each reader. */
 async function timesOfCuts({ pid }: Attache, wanted: number): Promise<number[]> {

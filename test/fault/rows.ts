@@ -87,7 +87,10 @@ export const ROWS: readonly Row[] = [
   must('F8', '≤ 120 production packages, allowed licences, pinned, no addresses in the lockfile'),
   must('F9', 'a bad setting: exit 2 and the fix; secrets from files; data 0700, files 0600'),
   should('F10', 'a node of two killed at random: 0 acknowledged lost'),
-  should('F11', '128 file descriptors: 503, then recovery'),
+  should(
+    'F11',
+    '128 file descriptors beside those of an idle server: as many served as fit, the others 503, then recovery',
+  ),
 ]
 
 function must(id: string, target: string, waits?: string): Row {
