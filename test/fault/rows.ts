@@ -80,7 +80,7 @@ export const ROWS: readonly Row[] = [
   ),
   must(
     'F2',
-    '500 slow readers of 30 MB: RSS ≤ +150 MB; stalled ones cut 60 s after their sockets took the last byte; 200 slow writers: ≤ +100 MB',
+    '500 slow readers of 30 MB: RSS ≤ +150 MB; stalled ones cut 60 s after their sockets took the last byte; 200 slow writers: ≤ +100 MB over as many quick ones, ≤ +200 MB over a fresh start; no descriptor left',
   ),
   must('F3', 'clients that leave at a random byte: file descriptors ± 5, no temporary file'),
   should('F4', 'soak: RSS slope ≤ 1 MB/min, descriptors and threads flat, loop lag p99 ≤ 50 ms'),
