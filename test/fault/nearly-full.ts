@@ -4,9 +4,9 @@ import { watch } from 'node:fs'
 import { rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { run } from '../programs.ts'
+import { exists, run } from '../programs.ts'
 import { formOf, postForm, startAttache, until } from '../server.ts'
-import type { Stage } from './stage.ts'
+import { NotHere, type Stage } from './stage.ts'
 import { ext4 } from './volume.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -23,6 +23,7 @@ export interface NearlyFull {
 }
 
 export async function nearlyFull(stage: Stage): Promise<NearlyFull> {
+  if (!(await exists('fallocate'))) throw new NotHere('fallocate is missing')
   const volume = await ext4(stage.directory, VOLUME_BYTES)
   stage.defer(() => volume.unmount())
   const data = join(volume.path, 'data')
