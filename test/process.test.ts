@@ -62,6 +62,14 @@ for (const args of [['none'], ['constructor'], ['serve', '--loud'], ['keys', 'sh
   })
 }
 
+test('what nobody catches ends a command with 1, and is printed without the secrets in its words', async () => {
+  const preload = join(directory, 'throws.mjs')
+  await writeFile(preload, "console.log = () => { throw new Error('refused: accessToken=abcdef') }")
+  const { code, stderr } = await verb(['help'], { env: { NODE_OPTIONS: `--import=${preload}` } })
+  assert.equal(code, 1)
+  assert.match(stderr, /refused: accessToken=\[redacted\]\n +at /)
+})
+
 test('a second server on a data directory ends with 2, and the first goes on', async () => {
   const first = await startAttache()
   assertMistake(await verb(['serve'], { env: { ATTACHE_DATA: first.data } }), first.data)

@@ -8,13 +8,18 @@ import { after, before, describe, it, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { newCorporation, type ServingNode, serveNode } from '../node.ts'
 import { askLinks, bytesOf, type Link, tokenFor, until } from '../server.ts'
-import type { Corporation } from '../verbs.ts'
+import { type Corporation, verb } from '../verbs.ts'
+import { connectionsTo } from './connections.ts'
 import { type PostgresEngine, postgresMissing, startPostgres } from './postgres.ts'
 import { type Ended, isRefusedInWords, type Load, sha256, startLoad } from './records-load.ts'
 
 const missing = postgresMissing()
 const OUTAGES = Number(process.env['OUTAGES'] ?? 5)
 const HANGS = 2
+/** Of each outage; a moment of a few seconds where it is not said. */
+const AWAY_MS = process.env['AWAY_MS']
+// Fewer than callers at a time, so that the bound is reached.
+const MOST_CONNECTIONS = 5
 const ANSWERED_MS = 2000
 // For what this machine does meanwhile: load, server and database share it.
 const MARGIN_MS = 500
@@ -26,15 +31,17 @@ describe('PostgreSQL away', { skip: missing && !process.env['CI'] ? missing : fa
   let node: ServingNode
   let corporation: Corporation
   let token: string
+  let env: Record<string, string>
   before(async () => {
     // What is answered is in the hands of the system at least, as an operator's server has it.
     postgres = await startPostgres({ settings: ['synchronous_commit = on'] })
     directory = await mkdtemp(join(tmpdir(), 'attache-outage-'))
     const secret = join(directory, 'root.secret')
     await writeFile(secret, randomBytes(32).toString('hex'), { mode: 0o600 })
-    const env = {
+    env = {
       ATTACHE_DATABASE_URL: postgres.url,
       ATTACHE_DATABASE_TLS: 'off',
+      ATTACHE_DATABASE_CONNECTIONS: String(MOST_CONNECTIONS),
       ATTACHE_ROOT_SECRET_FILE: secret,
       ATTACHE_DATA: join(directory, 'data'),
       ATTACHE_LOG_LEVEL: 'error',
@@ -55,6 +62,12 @@ describe('PostgreSQL away', { skip: missing && !process.env['CI'] ? missing : fa
   it(`hangs ${HANGS} times`, (t) =>
     through(t, { times: HANGS, away: () => postgres.freeze(), back: () => postgres.thaw() }))
 
+  it('leaves nothing that verify finds wanting', async (t) => {
+    const { code, stdout, stderr } = await verb(['verify'], { env })
+    t.diagnostic(`verify ends with ${code}`)
+    assert.equal(code, 0, stdout + stderr)
+  })
+
   interface Trouble {
     times: number
     away(): Promise<void>
@@ -63,17 +76,21 @@ describe('PostgreSQL away', { skip: missing && !process.env['CI'] ? missing : fa
 
   async function through(t: TestContext, { times, away, back }: Trouble): Promise<void> {
     const load = startLoad(node.own, corporation, token)
+    const held = sampler()
     const recoveries: number[] = []
     for (let round = 0; round < times; round++) {
       await pause(1000)
       await away()
-      await pause(2000 + Math.random() * 3000)
+      await pause(AWAY_MS === undefined ? 2000 + Math.random() * 3000 : Number(AWAY_MS))
       await back()
       recoveries.push(await recovery(load))
     }
     await pause(1000)
     await load.stop()
     tell(t, load, recoveries)
+    const most = held()
+    t.diagnostic(`the pool held ${most} of ${MOST_CONNECTIONS} connections at most`)
+    assert.ok(most > 0 && most <= MOST_CONNECTIONS)
     const failed = load.ended.filter(({ status }) => status !== 200)
     const improper = failed.filter((one) => !isRefusedInWords(one))
     assert.deepEqual(improper, [])
@@ -82,6 +99,21 @@ describe('PostgreSQL away', { skip: missing && !process.env['CI'] ? missing : fa
     assert.ok(Math.max(...recoveries) <= RECOVERED_MS, String(recoveries))
     assert.deepEqual([load.wrong, await lostOf(load)], [0, 0])
     assert.doesNotMatch(node.stderr(), /unhandled|uncaught/i)
+  }
+
+  /** Looks until it is asked for the most that it saw twice in a row: one that is given up closes in the turn in which another is opened. */
+  function sampler(): () => number {
+    const port = Number(new URL(postgres.url).port)
+    let [most, last] = [0, 0]
+    const timer = setInterval(() => {
+      const now = connectionsTo(node.pid, port)
+      most = Math.max(most, Math.min(last, now))
+      last = now
+    }, 20)
+    return () => {
+      clearInterval(timer)
+      return most
+    }
   }
 
   /** Milliseconds from now until one request of each kind that needs the database has gone through. */

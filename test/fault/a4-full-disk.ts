@@ -1,9 +1,10 @@
-/** A4: a small disk fills up, and then there is room again. */
+/** A4: a small disk fills up, and then there is room again; a large one is refused before it is full. */
 import { hash, randomBytes } from 'node:crypto'
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Attache, formOf, postForm, startAttache, statusOf, type Uploaded, until } from '../server.ts'
 import { verb } from '../verbs.ts'
+import { nearlyFull } from './nearly-full.ts'
 import { row, type Stage } from './stage.ts'
 import { lossesAmong, nothingSent, partialRecords, type Sent } from './uploads.ts'
 import { tmpfs } from './volume.ts'
@@ -15,11 +16,16 @@ const REFUSED_MS = 1000
 const RECOVERED_MS = 2000
 
 await row('A4', async (stage) => {
-  const bytes = await filled(stage, 'bytes')
-  const inodes = await filled(stage, 'inodes')
-  const faults = [...bytes.faults, ...inodes.faults]
-  const figure = `16 MiB: ${bytes.kept} kept, ${bytes.refused} refused 503 in at most ${bytes.slowest} ms, works again after ${bytes.recovered} ms; no inodes: ${inodes.kept} kept, ${inodes.refused} refused in at most ${inodes.slowest} ms, again after ${inodes.recovered} ms; ${faults.length} faults${faults.length > 0 ? `: ${faults.join(', ')}` : ''}`
-  return { ok: faults.length === 0 && bytes.kept > 0 && bytes.refused > 0 && inodes.refused > 0, figure }
+  const bytes = await filled(stage, { what: 'bytes', audit: 'off' })
+  const audited = await filled(stage, { what: 'bytes', audit: 'on' })
+  const inodes = await filled(stage, { what: 'inodes', audit: 'off' })
+  const early = await nearlyFull(stage)
+  const faults = [bytes, audited, inodes, early].flatMap((one) => one.faults)
+  const told = ({ kept, refused, slowest, recovered }: Full) =>
+    `${kept} kept, ${refused} refused 503 in at most ${slowest} ms, works again after ${recovered} ms`
+  const figure = `16 MiB: ${told(bytes)}; with the audit log: ${told(audited)}; no inodes: ${told(inodes)}; 4 GiB with ${early.leftMib} MiB left: ${early.refused} refused before a byte was written; ${faults.length} faults${faults.length > 0 ? `: ${faults.join(', ')}` : ''}`
+  const shown = [bytes, audited].every(({ kept, refused }) => kept > 0 && refused > 0) && inodes.refused > 0
+  return { ok: faults.length === 0 && shown && early.refused > 0, figure }
 })
 
 interface Full {
@@ -31,15 +37,20 @@ interface Full {
   faults: string[]
 }
 
-async function filled(stage: Stage, what: keyof typeof SIZES): Promise<Full> {
+interface Filling {
+  what: keyof typeof SIZES
+  audit: 'on' | 'off'
+}
+
+async function filled(stage: Stage, { what, audit }: Filling): Promise<Full> {
   const volume = await tmpfs(join(stage.directory), SIZES[what])
   stage.defer(() => volume.unmount())
   const data = join(volume.path, 'data')
-  const attache = await startAttache({ data, env: { ATTACHE_AUDIT: 'off' } })
+  const attache = await startAttache({ data, env: { ATTACHE_AUDIT: audit } })
   stage.defer(() => attache.kill())
   const sent = nothingSent()
   const found: Full = { kept: 0, refused: 0, slowest: 0, recovered: 0, faults: [] }
-  const fault = (words: string) => found.faults.push(`${what}: ${words}`)
+  const fault = (words: string) => found.faults.push(`${what}, audit ${audit}: ${words}`)
   const token = await attache.token()
 
   async function uploads(count: number, size: number): Promise<void> {

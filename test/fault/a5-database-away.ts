@@ -8,7 +8,7 @@ import { row, type Stage, type Verdict } from './stage.ts'
 import { suites } from './suites.ts'
 import { lossesAmong } from './uploads.ts'
 
-const LOCKED_MS = 4500
+const LOCKED_MS = 5000
 const BETWEEN_MS = 1000
 const MOST_REFUSED = 0.01
 // What needs no write must not wait for the writer.
@@ -18,8 +18,8 @@ await row('A5', async (stage) => {
   const locked = await behindAnotherWriter(stage)
   const away = await suites({
     files: ['test/engines/records-outage.engine.ts'],
-    env: { OUTAGES: stage.full ? '20' : '5' },
-    says: /failed|recovered/,
+    env: stage.full ? { OUTAGES: '20', AWAY_MS: '10000' } : { OUTAGES: '5' },
+    says: /failed|recovered|pool|verify/,
   })
   return { ok: locked.ok && away.ok, figure: `${locked.figure}. PostgreSQL: ${away.figure}` }
 })

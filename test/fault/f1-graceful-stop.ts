@@ -4,15 +4,19 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Attache, startAttache, statusOf, type Uploaded, until } from '../server.ts'
+import { usesOf } from './audit-lines.ts'
 import { type SlowUpload, slowRead, slowUpload } from './slow-clients.ts'
 import { row, type Stage } from './stage.ts'
 import { lossesAmong, nothingSent, partialRecords } from './uploads.ts'
 
 const UPLOADS = 200
 const READERS = 50
-const READ_BYTES = 3_000_000
-const READ_RATE = 500_000
+// More than the buffers between the two sides, so that the server itself has to give the rest after the signal.
+const READ_BYTES = 30_000_000
+const READ_RATE = 3_000_000
 const DRAIN_DELAY_SECONDS = 2
+// By then the delay is over and the last upload is answered: only downloads hold the process.
+const ALL_ELSE_MS = 5000
 const STOP_MS = 20_000
 
 await row('F1', async (stage) => {
@@ -20,7 +24,7 @@ await row('F1', async (stage) => {
   const drained = await drainedStop(stage, faults)
   const second = await secondSignal(stage, faults)
   const cut = await cutAtDeadline(stage, faults)
-  const figure = `${drained.kept} of ${UPLOADS} uploads and ${drained.whole} of ${READERS} downloads came through, exit 0 after ${drained.ms} ms, /readyz 503 after ${drained.notReadyMs} ms; second signal: ended after ${second} ms; ${cut}${faults.length > 0 ? `; ${faults.join(', ')}` : ''}`
+  const figure = `${drained.kept} of ${UPLOADS} uploads and ${drained.whole} of ${READERS} downloads came through, ${drained.waitedFor} of those held it longer than all else, the last one for ${drained.lastMs} ms; exit 0 after ${drained.ms} ms, /readyz 503 after ${drained.notReadyMs} ms; second signal: ended after ${second} ms; ${cut}${faults.length > 0 ? `; ${faults.join(', ')}` : ''}`
   return { ok: faults.length === 0, figure }
 })
 
@@ -30,12 +34,13 @@ async function drainedStop(stage: Stage, faults: string[]) {
   const attache = await startAttache({ data, env })
   stage.defer(() => attache.kill())
   const content = randomBytes(READ_BYTES)
-  const { url } = await attache.linkOf(await attache.upload('large.bin', content))
-  const readers = Array.from({ length: READERS }, () => slowRead(url, READ_RATE))
+  const large = await attache.upload('large.bin', content)
+  const { url } = await attache.linkOf(large)
   const { uploads, sums } = await beginUploads(attache)
+  const readers = Array.from({ length: READERS }, () => slowRead(url, READ_RATE))
   await Promise.all(readers.map(({ begun }) => begun))
 
-  const signalled = performance.now()
+  const [signalled, signalledAt] = [performance.now(), Date.now()]
   const since = () => Math.round(performance.now() - signalled)
   const stopped = attache.stop().then(since, (error) => {
     faults.push(String(error).slice(0, 200))
@@ -63,6 +68,11 @@ async function drainedStop(stage: Stage, faults: string[]) {
     const { fileId, key, fileName } = (JSON.parse(answer.body) as { value: Uploaded }).value
     sent.acknowledged.set(fileId, { fileId, key, name: fileName, sha256: sums[index] ?? '' })
   }
+  const given = (await usesOf(data, large.fileId)).filter(({ complete, bytes }) => complete && bytes === READ_BYTES)
+  const late = given.map(({ at }) => Date.parse(at) - signalledAt).filter((afterMs) => afterMs > ALL_ELSE_MS)
+  const lastMs = Math.max(0, ...late)
+  if (late.length !== READERS) faults.push(`only ${late.length} downloads had to be waited for`)
+  if (ms < lastMs) faults.push('the process ended before its last download')
   const again = await startAttache({ data })
   const { lost, wrong } = await lossesAmong(again, [...sent.acknowledged.values()])
   await again.stop()
@@ -70,7 +80,7 @@ async function drainedStop(stage: Stage, faults: string[]) {
   const whole = reads.filter((read) => read.whole && read.sha256 === hash('sha256', content)).length
   if (kept !== UPLOADS) faults.push(`${UPLOADS - kept} uploads failed`)
   if (whole !== READERS) faults.push(`${READERS - whole} downloads failed`)
-  return { kept, whole, ms, notReadyMs }
+  return { kept, whole, waitedFor: late.length, lastMs, ms, notReadyMs }
 }
 
 async function beginUploads(attache: Attache): Promise<{ uploads: SlowUpload[]; sums: string[] }> {

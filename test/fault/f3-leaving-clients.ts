@@ -5,6 +5,7 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Attache, startAttache, until } from '../server.ts'
+import { usesOf } from './audit-lines.ts'
 import { descriptors } from './machine.ts'
 import { slowUpload } from './slow-clients.ts'
 import { row } from './stage.ts'
@@ -12,6 +13,9 @@ import { recordsIn } from './uploads.ts'
 
 const AT_ONCE = 20
 const BYTES = 300_000
+// More than the buffers between the two sides: who leaves then leaves in the middle, for the server as well.
+const READ_BYTES = 12_000_000
+const LEAST_CUT = 0.2
 const DESCRIPTORS_MAY_DIFFER = 5
 
 await row('F3', async (stage) => {
@@ -19,21 +23,24 @@ await row('F3', async (stage) => {
   const attache = await startAttache({ data: join(stage.directory, 'data') })
   stage.defer(() => attache.kill())
   const bytes = randomBytes(BYTES)
-  const { url } = await attache.linkOf(await attache.upload('whole.bin', bytes))
+  const whole = await attache.upload('whole.bin', randomBytes(READ_BYTES))
+  const { url } = await attache.linkOf(whole)
   const token = await attache.token()
   // The threads that compute digests begin with the first large uploads, and stay.
   await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => attache.upload(`large ${index}.bin`, bytes)))
-  await Promise.all(Array.from({ length: AT_ONCE }, () => readAndLeave(url, BYTES)))
+  await Promise.all(Array.from({ length: AT_ONCE }, () => readAndLeave(url, READ_BYTES)))
   await settled(attache)
   const before = descriptors(attache.pid)
 
   const total = full ? 2000 : 600
   let left = total
-  let cut = 0
+  let [cut, reading] = [0, 0]
   async function client(): Promise<void> {
     while (left-- > 0) {
-      if (random() < 0.5) await readAndLeave(url, Math.floor(random() * BYTES))
-      else {
+      if (random() < 0.5) {
+        reading++
+        await readAndLeave(url, Math.floor(random() * READ_BYTES))
+      } else {
         const sentBytes = bytes.subarray(0, Math.floor(random() * BYTES) + 1)
         const upload = slowUpload(attache.url, token, { name: 'gone.bin', bytes: sentBytes })
         await Promise.race([upload.sent, pause(random() * 20)])
@@ -53,8 +60,16 @@ await row('F3', async (stage) => {
   await Promise.all(Array.from({ length: 50 }, (_, index) => attache.upload(`after ${index}.bin`, bytes)))
   const kept = recordsIn(attache.data) - AT_ONCE - 51
   await attache.stop()
-  const ok = Math.abs(after - before) <= DESCRIPTORS_MAY_DIFFER && temporary === 0 && kept === 0 && cut > 0
-  const figure = `${total} clients left, ${cut} of them uploading: ${before} descriptors before and ${after} after, ${temporary} temporary files, ${kept} records of cut uploads; 50 uploads at once work afterwards`
+  const reads = await usesOf(attache.data, whole.fileId)
+  const halfGiven = reads.filter(({ complete, bytes = 0 }) => !complete && bytes > 0 && bytes < READ_BYTES).length
+  const ok =
+    Math.abs(after - before) <= DESCRIPTORS_MAY_DIFFER &&
+    temporary === 0 &&
+    kept === 0 &&
+    cut > 0 &&
+    reads.length === AT_ONCE + reading &&
+    halfGiven >= LEAST_CUT * reading
+  const figure = `${total} clients left, ${cut} amid an upload, and of ${reading} downloads ${halfGiven} were cut in the middle as the audit log tells: ${before} descriptors before and ${after} after, ${temporary} temporary files, ${kept} records of cut uploads; 50 uploads at once work afterwards`
   return { ok, figure }
 })
 

@@ -1,14 +1,36 @@
 /** F5: secrets in every place where a caller may put one, each made to fail; none may stand in what the service writes. */
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { type Attache, DOWNLOAD_URLS, formOf, GET_ACCESS_TOKEN, postForm, startAttache, UPLOAD } from '../server.ts'
+import {
+  type Attache,
+  DOWNLOAD_URLS,
+  environment,
+  formOf,
+  GET_ACCESS_TOKEN,
+  PROGRAM,
+  postForm,
+  startAttache,
+  UPLOAD,
+  until,
+} from '../server.ts'
 import { verb } from '../verbs.ts'
-import { row } from './stage.ts'
+import { auditText } from './audit-lines.ts'
+import { row, type Stage } from './stage.ts'
 
 const KINDS = ['accessToken', 'refreshToken', 'appSecurity', 'Signature', 'security-token', 'cookie', 'Authorization']
+const CRASHED = 'caught by nobody'
+/** Given to the server's Node: a timer of nobody's that throws, in its cause and its fields as well. */
+const PRELOAD = `import { readFileSync } from 'node:fs'
+const words = readFileSync(process.env.WORDS, 'utf8')
+process.on('SIGWINCH', () => setTimeout(() => {
+  throw new Error(words, { cause: Object.assign(new Error(words), { headers: words }) })
+}, 1))`
 const PATHS = [
   GET_ACCESS_TOKEN,
   '/api/openapi/v2/auth/refreshToken',
@@ -69,10 +91,16 @@ await row('F5', async (stage) => {
   }
   for (const [name, value] of await realSecrets(attache, keep)) canaries.set(value, name)
   canaries.set(await startThatFails(stage.directory, keep), 'root secret of a start that fails')
+  const crashed = await crash(stage, canary)
   keep(await (await fetch(`${attache.url}/metrics`)).text())
   await attache.stop()
 
-  const written = { 'the log': attache.stderr(), 'an answer': bodies.join('\n'), 'the audit log': await auditOf(data) }
+  const written = {
+    'the log': attache.stderr(),
+    'an answer': bodies.join('\n'),
+    'the audit log': await auditText(data),
+    'what a crash printed': crashed.join('\n'),
+  }
   const found: string[] = []
   for (const [secret, where] of canaries) {
     for (const spelling of spellings(secret)) {
@@ -82,8 +110,9 @@ await row('F5', async (stage) => {
     }
   }
   for (const line of new Set(found)) console.log(`found: ${line}`)
-  const figure = `${canaries.size} secrets in ${asked} requests, log at debug: ${found.length} found in log, audit log, metrics and answers (${toldToCallers} fields that OSS tells the caller who sent them)`
-  return { ok: found.length === 0 && written['the log'].includes('"msg":"request"'), figure }
+  const figure = `${canaries.size} secrets in ${asked} requests, log at debug: ${found.length} found in log, audit log, metrics, answers and what a crash printed (${toldToCallers} fields that OSS tells the caller who sent them)`
+  const logged = written['the log'].includes('"msg":"request"') && crashed.every((words) => words.includes(CRASHED))
+  return { ok: found.length === 0 && logged, figure }
 })
 
 function json(body: string): RequestInit {
@@ -93,6 +122,39 @@ function json(body: string): RequestInit {
 function multipart(disposition: string, value: string, ends = true): RequestInit {
   const body = `--b\r\nContent-Disposition: form-data; ${disposition}\r\n\r\n${value}${ends ? '\r\n--b--\r\n' : ''}`
   return { method: 'POST', headers: { 'content-type': 'multipart/form-data; boundary=b' }, body }
+}
+
+/** A throw that nobody catches, in the words of which secrets stand as they do in addresses, headers and bodies. */
+async function crash(stage: Stage, canary: (where: string) => string): Promise<string[]> {
+  const preload = join(stage.directory, 'preload.mjs')
+  const words = join(stage.directory, 'words')
+  const secrets = KINDS.flatMap((kind) => {
+    const secret = (how: string) => canary(`${kind} ${how} in the words of a crash`)
+    return [
+      `/x?${kind}=${secret('in an address')}`,
+      `${kind}: ${secret('in a header')}`,
+      JSON.stringify({ [kind]: secret('in a body') }),
+      JSON.stringify(JSON.stringify({ [kind]: secret('quoted twice') })),
+    ]
+  })
+  await writeFile(words, [CRASHED, ...secrets].join('\n'))
+  await writeFile(preload, PRELOAD)
+  const printed: string[] = []
+  for (const when of ['amid its start', 'while it serves']) {
+    const data = join(stage.directory, `crashed ${when}`)
+    const env = environment({ ATTACHE_DATA: data, NODE_OPTIONS: `--import=${preload}`, WORDS: words })
+    const child = spawn(process.execPath, [PROGRAM, 'start', '--json'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    stage.defer(() => child.kill('SIGKILL'))
+    const said = text(child.stderr)
+    const [late, ended] = [setTimeout(() => child.kill('SIGKILL'), 20_000), once(child, 'exit')]
+    if (when === 'while it serves') await once(child.stdout, 'data')
+    else await until(10_000, async () => existsSync(join(data, 'records.sqlite')) || undefined)
+    child.kill('SIGWINCH')
+    await ended
+    clearTimeout(late)
+    printed.push(await said)
+  }
+  return printed
 }
 
 async function raw({ url }: Attache, request: string): Promise<string> {
@@ -143,12 +205,6 @@ async function startThatFails(directory: string, keep: (words: string) => void):
     keep(stdout + stderr)
   }
   return secret
-}
-
-async function auditOf(data: string): Promise<string> {
-  const directory = join(data, 'audit')
-  const files = await readdir(directory)
-  return (await Promise.all(files.map((name) => readFile(join(directory, name), 'utf8')))).join('\n')
 }
 
 /** As it is, percent-encoded, and the part of each of its three spellings in base64 that what stands around it can't change. */

@@ -8,6 +8,8 @@ export interface Outcome {
   figure: string
   /** Day of the run. */
   date: string
+  /** What was run: the short hash, and a plus where the tree was another. */
+  commit: string
   command: string
 }
 
@@ -31,10 +33,11 @@ function lastOf(outcomes: readonly Outcome[]): ReadonlyMap<string, Outcome> {
 async function earlierOutcomes(): Promise<Outcome[]> {
   const text = await readFile(PAGE, 'utf8').catch(() => '')
   return text.split('\n').flatMap((line) => {
-    const [, name = '', , result = '', figure = '', date = '', command = ''] = line.split(/(?<!\\)\|/).map(unescaped)
+    const [, name = '', , result = '', figure = '', day = '', command = ''] = line.split(/(?<!\\)\|/).map(unescaped)
+    const [date = '', commit = ''] = day.split(' ')
     const [id = ''] = name.split(' ')
     if (!isResult(result)) return []
-    return [{ id, result, figure, date, command: command.replaceAll('`', '') }]
+    return [{ id, result, figure, date, commit, command: command.replaceAll('`', '') }]
   })
 }
 
@@ -47,7 +50,7 @@ function pageOf(outcomes: ReadonlyMap<string, Outcome>, long: ReadonlyMap<string
 
 A row is one program, \`test/fault/ID-….ts\`: it prints its seed first and its figure last, and ends with 0 when its target is met. \`npm run prove\` runs all of them, \`npm run prove A1 B2\`
 some, \`FULL=1\` in the long form, \`SEED=…\` with the same numbers again. This page is written by it. M must hold, S should. Rows with mounts and failing system calls want root, strace and
-loop devices; where these are missing a row says so and counts as not shown.
+loop devices; where these are missing a row says so and counts as not shown. Beside the date stands the commit; a plus says that the tree differed from it.
 
 ${scoreOf('M', outcomes)}; ${scoreOf('S', outcomes)}.
 
@@ -64,7 +67,11 @@ ${tableOf(
 
 function tableOf(rows: readonly Row[], outcomes: ReadonlyMap<string, Outcome>): string {
   const lines = rows.map((row) => lineOf(row, outcomes.get(row.id)))
-  return ['| row | target | result | last figure | date | command |', '|---|---|---|---|---|---|', ...lines].join('\n')
+  return [
+    '| row | target | result | last figure | date, commit | command |',
+    '|---|---|---|---|---|---|',
+    ...lines,
+  ].join('\n')
 }
 
 function scoreOf(level: Row['level'], outcomes: ReadonlyMap<string, Outcome>): string {
@@ -76,13 +83,14 @@ function scoreOf(level: Row['level'], outcomes: ReadonlyMap<string, Outcome>): s
 }
 
 function lineOf({ id, level, target, waits }: Row, outcome: Outcome | undefined): string {
-  const { result, figure, date, command } = outcome ?? {
+  const { result, figure, date, commit, command } = outcome ?? {
     result: waits === undefined ? 'not run' : 'waits',
     figure: waits ?? '',
     date: '',
+    commit: '',
     command: '',
   }
-  const cells = [`${id} ${level}`, target, result, figure, date, command && `\`${command}\``]
+  const cells = [`${id} ${level}`, target, result, figure, `${date} ${commit}`.trim(), command && `\`${command}\``]
   return `| ${cells.map(escaped).join(' | ')} |`
 }
 

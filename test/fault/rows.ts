@@ -30,9 +30,15 @@ export const ROWS: readonly Row[] = [
   ),
   must('A5', 'database restarted or locked amid load: 0 acknowledged lost, failures 503 within 2 s, recovery ≤ 3 s'),
   must('A6', 'answer to a COMMIT lost: no duplicate row or blob'),
-  must('A7', 'object store fails, stalls or cuts: ≤ 3 tries, ≤ 10 s, never a cut body as whole'),
+  must(
+    'A7',
+    'object store (S3, Alibaba OSS) fails, stalls or cuts: ≤ 3 tries, answered ≤ 10 s, never a cut body as whole, a stalled one cut ≤ 35 s',
+  ),
   must('A8', 'readers amid uploads and removals see all of a file or nothing'),
-  should('A9', 'crash in a migration at every statement: the next start completes it'),
+  should(
+    'A9',
+    'crash in a migration at every statement: the next start completes it to the same schema (none was released before it: upgrade and rolling start not shown)',
+  ),
   should('A10', 'backup amid writes, then restore: every row has its bytes; verify finds 50 of 50 planted faults'),
   should('A11', 'bit rot found on GET: never given as whole, logged, counted, never cached'),
   must('B1', '100,000 tampered URLs: 0 accepted; 10,000 valid: all'),
@@ -45,7 +51,10 @@ export const ROWS: readonly Row[] = [
   must('C2', 'names: bad ones 400 with the published sentence, others byte-exact to the end'),
   must('C3', 'Content-Disposition of 10⁴ random names: one header, read back equal by others'),
   must('C4', 'response-* overrides only when signed, values checked'),
-  must('C5', '1,000 malformed forms: no crash, ≤ 1 s, nothing left, memory ≤ +32 MB'),
+  must(
+    'C5',
+    '1,000 malformed forms: no crash, ≤ 1 s, nothing left, memory ≤ +32 MB beyond what ordinary uploads bring it to',
+  ),
   must(
     'D1',
     'stored scripts in Chromium: 0 run on our origin, a PDF’s own script reaches nothing; protecting headers on every object',
@@ -71,7 +80,7 @@ export const ROWS: readonly Row[] = [
   ),
   must(
     'F2',
-    '500 slow readers of 30 MB: RSS ≤ +150 MB; stalled ones cut 60 s after their sockets took the last byte; 200 slow writers: ≤ +100 MB',
+    '500 slow readers of 30 MB: RSS ≤ +150 MB; stalled ones cut 60 s after their sockets took the last byte; 200 slow writers: ≤ +100 MB over as many quick ones, ≤ +200 MB over a fresh start; no descriptor left',
   ),
   must('F3', 'clients that leave at a random byte: file descriptors ± 5, no temporary file'),
   should('F4', 'soak: RSS slope ≤ 1 MB/min, descriptors and threads flat, loop lag p99 ≤ 50 ms'),
@@ -81,7 +90,10 @@ export const ROWS: readonly Row[] = [
   must('F8', '≤ 120 production packages, allowed licences, pinned, no addresses in the lockfile'),
   must('F9', 'a bad setting: exit 2 and the fix; secrets from files; data 0700, files 0600'),
   should('F10', 'a node of two killed at random: 0 acknowledged lost'),
-  should('F11', '128 file descriptors: 503, then recovery'),
+  should(
+    'F11',
+    '128 file descriptors beside those of an idle server: as many served as fit, the others 503, then recovery',
+  ),
 ]
 
 function must(id: string, target: string, waits?: string): Row {

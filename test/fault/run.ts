@@ -1,5 +1,5 @@
 /** `npm run prove [-- A1 B2 …]`: the rows one after another, a table, and docs/reliability.md. */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -28,6 +28,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 const asked = process.argv.slice(2)
 const finished: Proved[] = []
+const commit = commitHere()
 for (const row of rowsAsked(asked)) {
   const file = programOf(row)
   if (file === undefined) {
@@ -73,10 +74,26 @@ async function prove({ id, target, level }: Row, file: string): Promise<Proved> 
   const long = process.env['FULL'] === '1' ? 'FULL=1 ' : ''
   const date = new Date().toISOString().slice(0, 10)
   return {
-    outcome: { id, result, figure: last, date, command: `${long}npm run prove ${id}` },
+    outcome: { id, result, figure: last, date, commit, command: `${long}npm run prove ${id}` },
     level,
     seconds,
     late: code === LATE,
+  }
+}
+
+/** Of the tree that runs, without this page that the last run wrote; nothing where it is no checkout. */
+function commitHere(): string {
+  const git = (...args: string[]) =>
+    execFileSync('git', args, {
+      cwd: import.meta.dirname,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
+  try {
+    const differs = git('status', '--porcelain', '--', ':/', ':!/docs/reliability.md') !== ''
+    return `${git('rev-parse', '--short', 'HEAD')}${differs ? '+' : ''}`
+  } catch {
+    return ''
   }
 }
 

@@ -8,6 +8,19 @@ import { UPLOAD } from '../server.ts'
 
 const BOUNDARY = 'edge'
 
+/** One after the other, as people come. */
+export async function arriving<T>(
+  { count, everyMs }: { count: number; everyMs: number },
+  arrive: () => T,
+): Promise<T[]> {
+  const arrived: T[] = []
+  while (arrived.length < count) {
+    arrived.push(arrive())
+    await pause(everyMs)
+  }
+  return arrived
+}
+
 export interface SlowUpload {
   /** All but the last bytes are sent. */
   sent: Promise<void>

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { run } from '../programs.ts'
+import { exists, run } from '../programs.ts'
 import { NotHere } from './stage.ts'
 
 export interface Volume {
@@ -45,6 +45,7 @@ export async function ext4(directory: string, bytes: number): Promise<Ext4> {
       await rm(image, { force: true })
     },
     async cutPower(before) {
+      if (!(await exists('perl'))) throw new NotHere('perl is missing')
       const file = join(path, 'power')
       await writeFile(file, '')
       const switching = spawn('perl', ['-e', SHUTDOWN, file], { stdio: ['pipe', 'pipe', 'inherit'] })

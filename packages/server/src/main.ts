@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import closeWithGrace from 'close-with-grace'
 import { appCommand } from './commands/app.ts'
 import { attachmentCommand } from './commands/attachment.ts'
@@ -13,7 +14,7 @@ import { type Running, serveCommand, startCommand } from './commands/serve.ts'
 import { backupCommand, gcCommand, restoreCommand, verifyCommand } from './commands/upkeep.ts'
 import { readConfig } from './config.ts'
 import { ConfigError, isSystemError } from './errors.ts'
-import { flushed } from './logging.ts'
+import { flushed, redacted } from './logging.ts'
 import type { Service } from './service.ts'
 
 async function run(argv: string[], context: Omit<CommandContext, 'config'>): Promise<Running | undefined> {
@@ -62,12 +63,14 @@ async function main(): Promise<void> {
   const say = sayFor(process.env)
   // What is written is for the user that runs this alone; databases and caches name no mode of their own.
   process.umask(0o077)
+  process.once('uncaughtException', endPlainly)
   const signal = whileRead()
   try {
     const print = (line: string) => console.log(line)
     const running = await run(process.argv.slice(2), { print, say, signal })
     if (!running) return
     stopWithGrace(running.service)
+    process.off('uncaughtException', endPlainly)
     print(running.announcement)
   } catch (error) {
     if (!isMistake(error)) throw error
@@ -86,6 +89,12 @@ function whileRead(): AbortSignal {
     })
   }
   return gone.signal
+}
+
+/** What nobody catches before a service is there to log it: Node itself would print it with the secrets in its words. */
+function endPlainly(error: unknown): void {
+  console.error(redacted(inspect(error)))
+  process.exit(1)
 }
 
 /** SIGTERM or SIGINT: not ready at once, requests in flight get their time; a second signal ends it now. */
