@@ -62,7 +62,10 @@ export const ROWS: readonly Row[] = [
   must('E2', 'tokens ≥ 128 bits, stored hashed; a dump of the database holds no usable secret'),
   must('E3', 'random tokens: 0 hits; > 20 bad secrets a minute: 429; the limiter is bounded'),
   must('E4', 'slow clients: p99 of others ≤ 2 × idle, slow ones cut ≤ 20 s'),
-  must('E5', 'oversized bodies, batches and depths: refused fast, loop lag p99 ≤ 50 ms'),
+  must(
+    'E5',
+    '30 MiB kept, a byte more 412; oversized bodies and batches refused fast, depths in ≤ 5 ms; loop lag p99 ≤ 50 ms',
+  ),
   must('E6', 'request smuggling: 400 and close'),
   must('E7', 'X-Forwarded-* only from named addresses'),
   should('E8', 'quotas of a corporation'),
