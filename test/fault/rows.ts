@@ -61,7 +61,7 @@ export const ROWS: readonly Row[] = [
   must('E1', 'every route × foreign, mixed and removed ids: 0 leaks'),
   must('E2', 'tokens ≥ 128 bits, stored hashed; a dump of the database holds no usable secret'),
   must('E3', 'random tokens: 0 hits; > 20 bad secrets a minute: 429; the limiter is bounded'),
-  must('E4', 'slow clients: p99 of others ≤ 2 × idle, slow ones cut ≤ 20 s'),
+  must('E4', 'slow clients, writing and reading: p99 of others ≤ 2 × idle, slow writers cut ≤ 20 s'),
   must(
     'E5',
     '30 MiB kept, a byte more 412; oversized bodies and batches refused fast, depths in ≤ 5 ms; loop lag p99 ≤ 50 ms',
