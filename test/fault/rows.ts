@@ -51,7 +51,10 @@ export const ROWS: readonly Row[] = [
     'stored scripts in Chromium: 0 run on our origin, a PDF’s own script reaches nothing; protecting headers on every object',
   ),
   should('D1-console', 'previews in the console run no script', CONSOLE),
-  must('D2', 'type by bytes against type by name: what is served is harmless'),
+  must(
+    'D2',
+    'type by bytes against type by name: what is served is harmless, though no record says that they differ; scanned, EICAR is refused, and all while the scanner is gone',
+  ),
   must(
     'D3',
     '40 hostile images: ≤ 5 s, renderer ≤ 512 MB, server ≤ +64 MB, p99 of downloadurls during the storm ≤ 3 × idle p99; 200 slow ones at once: queue ≤ 64, then 503 with Retry-After',
