@@ -20,7 +20,7 @@ export interface Suites {
   says?: RegExp
 }
 
-const TESTS = ['--test', '--test-reporter=spec', '--test-timeout=120000', '--test-concurrency=1']
+const TESTS = ['--test', '--test-reporter=spec', '--test-force-exit', '--test-timeout=120000', '--test-concurrency=1']
 
 /** Brings PostgreSQL and an object store up for it; the row is not here where they can't be had. */
 export async function suites({ files, env = {}, says = /./, alone = false }: Suites): Promise<Verdict> {
