@@ -166,8 +166,8 @@ describe('the rooms', () => {
   })
 })
 
-/** Names end so, of values and of what makes them. */
-const KEPT = /(?:signature|secret|(?:secret|token|refresh)hash(?:of)?|h?mac|appsecurity|signv[14])$/i
+/** Names end so, of values and of what makes them; `provided` is what a caller signed. */
+const KEPT = /(?:^provided|signature|secret|(?:secret|token|refresh)hash(?:of)?|h?mac|appsecurity|signv[14])$/i
 const HARMLESS = /^(?:undefined|null|true|false|\d+|'[^']*'|`[^`$]*`)$/
 
 /** Whether one side of a comparison is a signature or a secret, and the other side may be one that a caller sent. */
