@@ -38,7 +38,10 @@ export const ROWS: readonly Row[] = [
   must('B1', '100,000 tampered URLs: 0 accepted; 10,000 valid: all'),
   must('B2', 'signatures compared in constant time: |t| < 4.5 over 10⁶ pairs'),
   must('B3', 'signature checked before any store; unknown key and bad signature alike, ± 1 ms'),
-  must('B4', 'expiry exact to the second; a clock stepped back revives no link'),
+  must(
+    'B4',
+    'expiry exact to the second on the clock of the node that is asked; ≥ requested − 1 s on the signer’s where clocks agree to 1 s; a clock stepped back revives no link',
+  ),
   must('B5', 'revocation and removal ≤ 1 s'),
   must('B6', 'ranges and conditions as RFC 9110 has them'),
   must('C1', '5,000 hostile keys: 0 reads or writes outside the root, 0 answers 5xx'),
