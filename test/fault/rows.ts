@@ -34,7 +34,10 @@ export const ROWS: readonly Row[] = [
   must('A8', 'readers amid uploads and removals see all of a file or nothing'),
   should('A9', 'crash in a migration at every statement: the next start completes it'),
   should('A10', 'backup amid writes, then restore: every row has its bytes; verify finds 50 of 50 planted faults'),
-  should('A11', 'bit rot found on GET: never given as whole, logged, counted, never cached'),
+  should(
+    'A11',
+    'bit rot on GET: up to 64 KiB, and of a thumbnail’s source, 5xx, logged, counted, never cached; above 64 KiB the bytes come as 200 with the Content-MD5 of the right ones, verify finds them; a cut blob cuts the connection',
+  ),
   must('B1', '100,000 tampered URLs: 0 accepted; 10,000 valid: all'),
   must('B2', 'signatures compared in constant time: |t| < 4.5 over 10⁶ pairs'),
   must('B3', 'signature checked before any store; unknown key and bad signature alike, ± 1 ms'),
