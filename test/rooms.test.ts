@@ -133,13 +133,55 @@ describe('the rooms', () => {
     assert.deepEqual(long, [])
   })
 
-  it('compare no signature or secret with ===', () => {
-    const careless = files.filter((file) =>
-      /(signature|secret|(token|refresh)Hash)\w* [!=]== (?!undefined|'')/i.test(readFileSync(file, 'utf8')),
+  it('compare no signature or secret but in constant time', () => {
+    const careless = files.flatMap((file) =>
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => comparesCarelessly(line))
+        .map((line) => `${relative(ROOT, file)}: ${line.trim()}`),
     )
-    assert.deepEqual(
-      careless.map((file) => relative(ROOT, file)),
-      [],
-    )
+    assert.deepEqual(careless, [])
+  })
+
+  it('would be caught comparing them', () => {
+    const CARELESS = [
+      'if (signature === expected) return true',
+      'if (expected !== claim.signature) throw mismatch()',
+      'return signV1(key, text) == provided',
+      'const same = app?.secretHash === secretHashOf(appSecurity)',
+      'if (expected.equals(mac)) return',
+      'return Object.is(signature, expected)',
+      'if (accessKeySecret.localeCompare(other) === 0) return',
+      'return Buffer.compare(expectedSignature, given) === 0',
+    ]
+    const CAREFUL = [
+      'if (signature === undefined) return',
+      "if (signature !== '') return",
+      "if (settings.signature === 'v4') return",
+      'return a.length === b.length && timingSafeEqual(a, b)',
+      "query.filter(([name]) => name !== 'x-oss-signature')",
+      'if (signature.length !== 28) return',
+    ]
+    assert.deepEqual(CARELESS.filter(comparesCarelessly), CARELESS)
+    assert.deepEqual(CAREFUL.filter(comparesCarelessly), [])
   })
 })
+
+/** Names end so, of values and of what makes them; `provided` is what a caller signed. */
+const KEPT = /(?:^provided|signature|secret|(?:secret|token|refresh)hash(?:of)?|h?mac|appsecurity|signv[14])$/i
+const HARMLESS = /^(?:undefined|null|true|false|\d+|'[^']*'|`[^`$]*`)$/
+
+/** Whether one side of a comparison is a signature or a secret, and the other side may be one that a caller sent. */
+function comparesCarelessly(line: string): boolean {
+  const operand = String.raw`(?:'[^']*'|[\w$.?!]+(?:\([^()]*\))?)`
+  const sides = [
+    ...line.matchAll(new RegExp(`(${operand})\\s*[!=]==?\\s*(${operand})`, 'g')),
+    ...line.matchAll(/([\w$.?!]+)\.(?:equals|localeCompare)\(([\w$.?!]+)/g),
+    ...line.matchAll(/(?:Object\.is|Buffer\.compare)\(([\w$.?!]+), ([\w$.?!]+)/g),
+  ]
+  return sides.some(
+    ([, left = '', right = '']) =>
+      [left, right].some((side) => KEPT.test(side.replace(/\(.*\)$/, ''))) &&
+      ![left, right].some((side) => HARMLESS.test(side)),
+  )
+}

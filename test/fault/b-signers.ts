@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { LinkCredential } from '../../packages/server/src/oss/credential.ts'
 import { run } from '../programs.ts'
+import { NotHere } from './stage.ts'
 
 export interface Wanted {
   bucket: string
@@ -117,13 +118,13 @@ const SIGNERS: Signer[] = [
   { name: 'Java', file: 'Signer.java', source: JAVA, command: ['java'], keysIn: 'base64' },
 ]
 
-/** Two links for each key from every language that this machine has; the others are named. */
+/** Links for each key by the signers of every language; the row is not here where one of them is missing. */
 export async function foreignLinks(
   { accessKeyId, accessKeySecret, securityToken = '' }: LinkCredential,
   { bucket, keys, expires }: Wanted,
-): Promise<{ targets: string[]; signers: string[] }> {
+): Promise<Map<string, string[]>> {
   const directory = await mkdtemp(join(tmpdir(), 'attache-signers-'))
-  const found = { targets: [] as string[], signers: [] as string[] }
+  const found = new Map<string, string[]>()
   try {
     for (const { name, file, source, command, keysIn } of SIGNERS) {
       const [program = '', ...words] = command
@@ -133,11 +134,10 @@ export async function foreignLinks(
       const pair = [accessKeyId, accessKeySecret, securityToken]
       try {
         const { stdout } = await run(program, [...words, path, bucket, ...pair, String(expires), PROCESS, ...spelt])
-        found.targets.push(...stdout.split('\n').filter(Boolean))
-        found.signers.push(name)
+        found.set(name, stdout.split('\n').filter(Boolean))
       } catch (error) {
         if (!(error instanceof Error) || !('code' in error) || error.code !== 'ENOENT') throw error
-        found.signers.push(`no ${name} here`)
+        throw new NotHere(`no ${program}: ${name} has to sign as well`)
       }
     }
     return found

@@ -1,4 +1,24 @@
 /** Changes to a signed URL, each of one kind, and what a URL means to a reader that shares nothing with the service. */
+import {
+  again,
+  at,
+  first,
+  namesIn,
+  once,
+  otherCase,
+  pick,
+  type Random,
+  renamed,
+  replaced,
+  some,
+  splice,
+  swap,
+  taken,
+  valueIn,
+  withKey,
+  without,
+} from './b-query.ts'
+import { KINDS_V4 } from './b-tampering-v4.ts'
 
 /** A request that a stranger makes out of a link. */
 export interface Attempt {
@@ -15,18 +35,22 @@ export interface Loot {
   key: string
   /** Of another attachment of the same corporation. */
   otherKey: string
-  /** A link of another corporation, whole. */
+  /** A link of another corporation, whole; signed by the same version as the link, as the sibling is. */
   foreignTarget: string
   /** The other link of the same attachment. */
   sibling: string
 }
 
-export type Random = () => number
-type Kind = (target: string, loot: Loot, random: Random) => Partial<Attempt>
+export type Kind = (target: string, loot: Loot, random: Random) => Partial<Attempt>
+
+export function isV4(target: string): boolean {
+  return target.includes('x-oss-signature-version=')
+}
 
 /** One attempt of the kind whose turn it is. */
 export function tamper(target: string, loot: Loot, { random, turn }: { random: Random; turn: number }): Attempt {
-  const [kind, change] = KINDS[turn % KINDS.length] as [string, Kind]
+  const kinds = isV4(target) ? OF_V4 : OF_V1
+  const [kind, change] = kinds[turn % kinds.length] as [string, Kind]
   const base = { kind, method: 'GET', target, headers: { host: loot.host } }
   return { ...base, ...change(target, loot, random) }
 }
@@ -45,7 +69,13 @@ export function* flips(target: string, loot: Loot): Generator<Attempt> {
 /** Whether two requests ask for the same by the rules of docs/contract.md: first of a name, decoded once, order and unsigned names left out. */
 export function saysTheSame(a: Attempt, b: Attempt, { bucket, key }: Loot): boolean {
   if (a.method !== b.method || Object.keys(a.headers).some((name) => name !== 'host')) return false
-  return objectsOf(a.target, bucket).has(key) && meaningOf(a.target) === meaningOf(b.target)
+  const v4 = isV4(b.target)
+  if (v4 && coversHost(b.target) && a.headers['host'] !== b.headers['host']) return false
+  return objectsOf(a.target, bucket).has(key) && meaningOf(a.target, v4) === meaningOf(b.target, v4)
+}
+
+function coversHost(target: string): boolean {
+  return once(valueIn(target, 'x-oss-additional-headers')).split(';').includes('host')
 }
 
 const SUB_RESOURCES = new Set(
@@ -55,7 +85,8 @@ const SUB_RESOURCES = new Set(
 )
 const GIVEN = ['Expires', 'OSSAccessKeyId', 'Signature']
 
-function meaningOf(target: string): string {
+/** V4 covers every parameter. */
+function meaningOf(target: string, v4: boolean): string {
   const mark = target.indexOf('?')
   const query = new Map<string, string>()
   for (const pair of mark === -1 ? [] : target.slice(mark + 1).split('&')) {
@@ -65,11 +96,11 @@ function meaningOf(target: string): string {
     if (!query.has(known)) query.set(known, once(rest.join('=').replaceAll('+', ' ')))
   }
   const counted = [...query].filter(
-    ([name]) => GIVEN.includes(name) || name.startsWith('x-oss-') || SUB_RESOURCES.has(name),
+    ([name]) => v4 || GIVEN.includes(name) || name.startsWith('x-oss-') || SUB_RESOURCES.has(name),
   )
   // Base64 holds no space: where one stands a plus was meant.
   const plus = (name: string, value: string) =>
-    name === 'Signature' || name === 'security-token' ? value.replaceAll(' ', '+') : value
+    !v4 && (name === 'Signature' || name === 'security-token') ? value.replaceAll(' ', '+') : value
   return JSON.stringify(counted.map(([name, value]) => [name, plus(name, value)]).sort())
 }
 
@@ -86,17 +117,9 @@ function objectsOf(target: string, bucket: string): Set<string> {
   return keys
 }
 
-function once(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
-}
-
 const CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~%+=&?/:;,@!$()*'"
 
-const KINDS: [string, Kind][] = [
+const OF_BOTH: [string, Kind][] = [
   ['a character', (target, _, random) => ({ target: splice(target, at(target, random), 1, pick(CHARACTERS, random)) })],
   ['a character less', (target, _, random) => ({ target: splice(target, at(target, random), 1, '') })],
   [
@@ -115,10 +138,6 @@ const KINDS: [string, Kind][] = [
   [
     'a value of a stranger',
     (target, { foreignTarget }, random) => taken(target, foreignTarget, some(namesIn(foreignTarget), random)),
-  ],
-  [
-    'all but the signature of a stranger',
-    (target, { foreignTarget }) => ({ target: replaced(foreignTarget, 'Signature', valueIn(target, 'Signature')) }),
   ],
   ['another key', (target, { key, otherKey }) => ({ target: withKey(target, key, otherKey) })],
   [
@@ -156,6 +175,15 @@ const KINDS: [string, Kind][] = [
       ),
     }),
   ],
+  ['another method', (_target, _, random) => ({ method: some(['PUT', 'DELETE', 'POST', 'OPTIONS', 'PATCH'], random) })],
+]
+
+const OF_V1: [string, Kind][] = [
+  ...OF_BOTH,
+  [
+    'all but the signature of a stranger',
+    (target, { foreignTarget }) => ({ target: replaced(foreignTarget, 'Signature', valueIn(target, 'Signature')) }),
+  ],
   [
     'another time',
     (target, _, random) => ({
@@ -168,13 +196,14 @@ const KINDS: [string, Kind][] = [
       target: first(target, 'Signature', some(SIGNATURES, random)(once(valueIn(target, 'Signature'))), true),
     }),
   ],
-  ['another method', (_target, _, random) => ({ method: some(['PUT', 'DELETE', 'POST', 'OPTIONS', 'PATCH'], random) })],
   ['a header that counts', (_target, { host }, random) => ({ headers: { host, ...some(HEADERS, random) } })],
   [
     'in the header instead',
     (target, { host, key, bucket }) => asHeader(target, { host, path: `/${bucket}/${encodeURIComponent(key)}` }),
   ],
 ]
+
+const OF_V4: [string, Kind][] = [...OF_BOTH, ...KINDS_V4]
 
 const ADDED = `x-oss-process=image/resize,w_1 x-oss-process=image/info x-oss-process= response-content-type=text/html
   response-content-disposition=inline response-cache-control=public x-oss-ac-source-ip=0.0.0.0 x-oss-anything=1 acl uploads delete
@@ -273,78 +302,4 @@ function asHeader(target: string, { host, path }: { host: string; path: string }
       'x-oss-security-token': value('security-token'),
     },
   }
-}
-
-function namesIn(target: string): string[] {
-  return target
-    .slice(target.indexOf('?') + 1)
-    .split('&')
-    .map((pair) => pair.split('=', 1)[0] ?? '')
-}
-
-function pairOf(target: string, name: string): RegExpExecArray | null {
-  return new RegExp(`[?&]${name}=([^&]*)`).exec(target)
-}
-
-function valueIn(target: string, name: string): string {
-  return pairOf(target, name)?.[1] ?? ''
-}
-
-function replaced(target: string, name: string, value: string): string {
-  const found = pairOf(target, name)
-  if (found === null) return `${target}&${name}=${value}`
-  return splice(target, found.index + 1, found[0].length - 1, `${name}=${value}`)
-}
-
-function without(target: string, name: string): string {
-  const found = pairOf(target, name)
-  return found ? splice(target, found.index + 1, found[0].length, '') : target
-}
-
-/** Puts a value in front of the true one, or in its place. */
-function first(target: string, name: string, value: string, instead = false): string {
-  return instead ? replaced(target, name, value) : target.replace('?', `?${name}=${value}&`)
-}
-
-function renamed(target: string, name: string, cased = false): Partial<Attempt> {
-  const other = cased ? name.replace(/[a-z]/i, (letter) => otherCase(letter, 0)) : `${name}x`
-  return { target: target.replace(`${name}=`, `${other}=`) }
-}
-
-function again(target: string, name: string): Partial<Attempt> {
-  return { target: replaced(target, name, encodeURIComponent(valueIn(target, name))) }
-}
-
-function taken(target: string, from: string, name: string): Partial<Attempt> {
-  return { target: replaced(target, name, valueIn(from, name)) }
-}
-
-function withKey(target: string, key: string, spelt: string): string {
-  const slash = target.lastIndexOf('/', target.indexOf('?'))
-  return `${target.slice(0, slash + 1)}${spelt === key ? encodeURIComponent(spelt) : spelt}${target.slice(target.indexOf('?'))}`
-}
-
-function otherCase(text: string, index: number): string {
-  const letter = text[index] ?? ''
-  return splice(text, index, 1, letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase())
-}
-
-function swap(target: string, index: number): Partial<Attempt> {
-  return { target: splice(target, index, 2, `${target[index + 1] ?? ''}${target[index] ?? ''}`) }
-}
-
-function splice(text: string, from: number, length: number, put: string): string {
-  return text.slice(0, from) + put + text.slice(from + length)
-}
-
-function at(target: string, random: Random): number {
-  return 1 + Math.floor(random() * (target.length - 1))
-}
-
-function pick(text: string, random: Random): string {
-  return text[Math.floor(random() * text.length)] ?? ''
-}
-
-export function some<T>(of: readonly T[], random: Random): T {
-  return of[Math.floor(random() * of.length)] as T
 }

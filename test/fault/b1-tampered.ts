@@ -1,12 +1,14 @@
-/** B1: of 100,000 changed URLs none is let in, of 10,000 true ones all are. */
+/** B1: of 100,000 changed URLs, half of them signed by V1 and half by V4, none is let in; of 10,000 true ones all are. */
 import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
 import OSS from 'ali-oss'
 import { createApp } from '../../packages/server/src/commands/app.ts'
 import { authenticate } from '../../packages/server/src/oss/authenticate.ts'
 import { type TestService, testService, tokenFor } from '../../packages/server/src/service.fixture.ts'
+import { type SignedTargetV4, signedTargetV4 } from '../v4-signer.ts'
+import { type Random, some } from './b-query.ts'
 import { foreignLinks } from './b-signers.ts'
-import { type Attempt, flips, type Loot, type Random, saysTheSame, some, tamper } from './b-tampering.ts'
+import { type Attempt, flips, isV4, type Loot, saysTheSame, tamper } from './b-tampering.ts'
 import { pipelined, rawGet } from './b-wire.ts'
 import { row } from './stage.ts'
 
@@ -21,6 +23,11 @@ const NAMES = [
 ]
 const BATCH = 1000
 const THUMBNAIL = 'image/resize,w_120,h_120'
+const LIFE = 604_800
+/** For each language of its own two links of so many keys; nothing has to be there, for here a signature alone is looked at. */
+const FOREIGN_KEYS = 300
+/** Of V1 and of V4 in what was changed. */
+const LEAST_SHARE = 0.25
 
 await row('B1', async ({ random, full }) => {
   await using on = await testService({ ATTACHE_PORT: '0', ATTACHE_TOKEN_LIFE_SECONDS: '31536000' })
@@ -30,21 +37,36 @@ await row('B1', async ({ random, full }) => {
   const valid = await trueLinks(stage, full ? 100_000 : 10_000)
   const wire = await overTheWire(stage, full ? 300_000 : 30_000)
   const figure = [
-    `${forged.accepted} of ${forged.tried} tampered accepted`,
+    `${forged.accepted} of ${forged.tried} tampered accepted (${shares(forged)})`,
     `${forged.respelt} other spellings of the same link, ${forged.respeltRefused} refused`,
-    `${valid.accepted} of ${valid.tried} valid accepted (${valid.signers.join(', ')})`,
-    `over TCP ${wire.accepted} of ${wire.tried} tampered, ${wire.validAccepted} of ${wire.valid} valid`,
+    `${valid.accepted} of ${valid.tried} valid accepted (${[...valid.signers].map(([signer, count]) => `${signer} ${count}`).join(', ')})`,
+    `over TCP ${wire.accepted} of ${wire.tried} tampered (${shares(wire)}), ${wire.validAccepted} of ${wire.valid} valid`,
   ].join('; ')
   const ok =
     forged.accepted === 0 &&
     forged.respeltRefused === 0 &&
     forged.tried >= 100_000 &&
+    bothShare(forged) &&
     valid.tried >= 10_000 &&
     valid.accepted === valid.tried &&
     wire.accepted === 0 &&
+    bothShare(wire) &&
     wire.validAccepted === wire.valid
   return { ok, figure }
 })
+
+interface Versions {
+  tried: number
+  v4: number
+}
+
+function shares({ tried, v4 }: Versions): string {
+  return `V1 ${tried - v4}, V4 ${v4}`
+}
+
+function bothShare({ tried, v4 }: Versions): boolean {
+  return Math.min(v4, tried - v4) >= LEAST_SHARE * tried
+}
 
 interface Stage {
   on: TestService
@@ -57,22 +79,40 @@ async function prepare(on: TestService, random: Random): Promise<Stage> {
   const bucket = 'attache'
   const uploaded = []
   for (const name of NAMES) uploaded.push(await on.upload(name, Buffer.from(name)))
-  const foreignTarget = await strangersLink(on)
+  const [stranger, strangersV4] = await strangersLinks(on)
   const links = []
   for (const [index, item] of uploaded.entries()) {
     const { url, thumbUrl } = await on.link(item, 10_000)
     const otherKey = uploaded[(index + 1) % uploaded.length]?.key ?? ''
-    const loot = { bucket, host: HOST, key: item.key, otherKey, foreignTarget }
+    const loot = { bucket, host: HOST, key: item.key, otherKey, foreignTarget: stranger }
+    // Every second one covers the host as well.
+    const additional = index % 2 === 0 ? {} : { host: HOST }
+    const v4 = await linkV4(on, 'corporation', { key: item.key, additional })
+    const thumbV4 = await linkV4(on, 'corporation', { key: item.key, additional, more: [['x-oss-process', THUMBNAIL]] })
+    const lootV4 = { ...loot, foreignTarget: strangersV4 }
     links.push(
       { target: url, loot: { ...loot, sibling: thumbUrl } },
+      { target: v4, loot: { ...lootV4, sibling: thumbV4 } },
       { target: thumbUrl, loot: { ...loot, sibling: url } },
+      { target: thumbV4, loot: { ...lootV4, sibling: v4 } },
     )
   }
   return { on, random, bucket, links }
 }
 
-/** A true link of another corporation, for its own attachment. */
-async function strangersLink({ service, ask }: TestService): Promise<string> {
+async function linkV4(
+  { service, clock }: TestService,
+  corporationId: string,
+  of: Pick<SignedTargetV4, 'key' | 'additional' | 'more'>,
+): Promise<string> {
+  const { credential } = await service.credentials.signerOf(corporationId)
+  const { securityToken = '', ...pair } = credential
+  return signedTargetV4({ ...pair, securityToken, bucket: 'attache' }, { ...of, at: clock.now, life: LIFE })
+}
+
+/** True links of another corporation, for its own attachment, by V1 and by V4. */
+async function strangersLinks(on: TestService): Promise<[string, string]> {
+  const { service, ask } = on
   const app = await createApp(service.stores, { corporationId: 'stranger', corporationName: '另一家', demo: false })
   const token = await tokenFor(ask, app)
   const body =
@@ -90,7 +130,7 @@ async function strangersLink({ service, ask }: TestService): Promise<string> {
     url: `/api/openapi/v2/attachment/downloadurls?accessToken=${token}`,
     payload: [{ id, key, expiration: 10_000 }],
   })
-  return links.json()[0].url.replace(`http://${HOST}`, '')
+  return [links.json()[0].url.replace(`http://${HOST}`, ''), await linkV4(on, 'stranger', { key })]
 }
 
 async function letIn({ on, bucket }: Stage, { method, target, headers }: Attempt): Promise<boolean> {
@@ -111,13 +151,14 @@ async function letIn({ on, bucket }: Stage, { method, target, headers }: Attempt
 }
 
 async function forgeries(stage: Stage, wanted: number) {
-  const count = { tried: 0, accepted: 0, respelt: 0, respeltRefused: 0 }
+  const count = { tried: 0, v4: 0, accepted: 0, respelt: 0, respeltRefused: 0 }
   for (const [attempt, original, loot] of attempts(stage)) {
     if (count.tried >= wanted) break
     const same = saysTheSame(attempt, original, loot)
     const accepted = await letIn(stage, attempt)
     if (same) count.respelt++
     else count.tried++
+    if (!same && isV4(original.target)) count.v4++
     if (same !== accepted) {
       console.log(
         `${same ? 'refused' : 'ACCEPTED'}: ${attempt.kind}: ${attempt.method} ${attempt.target} ${JSON.stringify(attempt.headers)}`,
@@ -156,33 +197,44 @@ async function trueLinks(stage: Stage, wanted: number) {
   const [v1, v4] = [new OSS(options), new OSS({ ...options, region: 'oss-cn-hangzhou', authorizationV4: true })]
   const foreign = await foreignLinks(credential, {
     bucket: 'attache',
-    keys: links.map(({ loot }) => loot.key),
+    keys: Array.from({ length: FOREIGN_KEYS }, (_, n) => `${n}-${NAMES[n % NAMES.length]}`),
     expires: Math.floor(on.clock.now / 1000) + 600,
   })
-  const makers: (() => Promise<string>)[] = [
-    async () => {
-      const item = some(links, random).loot.key
-      return v1.signatureUrl(item, random() < 0.5 ? {} : { process: THUMBNAIL }).replace(/^http:\/\/[^/]+/, '')
-    },
-    async () =>
-      (
-        await v4.signatureUrlV4(
-          'GET',
-          600,
-          random() < 0.5 ? {} : { queries: { 'x-oss-process': THUMBNAIL } },
-          some(links, random).loot.key,
-        )
-      ).replace(/^http:\/\/[^/]+/, ''),
-    async () => shuffled(some(links, random).target, random),
+  const ours = links.map(({ target }) => target).filter((target) => !isV4(target))
+  const makers: [string, () => Promise<string>][] = [
+    [
+      'ali-oss V1',
+      async () => {
+        const item = some(links, random).loot.key
+        return v1.signatureUrl(item, random() < 0.5 ? {} : { process: THUMBNAIL }).replace(/^http:\/\/[^/]+/, '')
+      },
+    ],
+    [
+      'ali-oss V4',
+      async () =>
+        (
+          await v4.signatureUrlV4(
+            'GET',
+            600,
+            random() < 0.5 ? {} : { queries: { 'x-oss-process': THUMBNAIL } },
+            some(links, random).loot.key,
+          )
+        ).replace(/^http:\/\/[^/]+/, ''),
+    ],
+    ['ours', async () => shuffled(some(ours, random), random)],
   ]
-  const count = { tried: 0, accepted: 0, signers: ['ours', 'ali-oss V1 and V4', ...foreign.signers] }
-  const check = async (target: string) => {
+  const count = { tried: 0, accepted: 0, signers: new Map<string, number>() }
+  const check = async (signer: string, target: string) => {
     count.tried++
+    count.signers.set(signer, (count.signers.get(signer) ?? 0) + 1)
     if (await letIn(stage, { kind: 'true', method: 'GET', target, headers: { host: 'localhost:1' } })) count.accepted++
     else console.log(`refused: ${target}`)
   }
-  for (const target of foreign.targets) await check(target)
-  while (count.tried < wanted) await check(await some(makers, random)())
+  for (const [signer, targets] of foreign) for (const target of targets) await check(signer, target)
+  while (count.tried < wanted) {
+    const [signer, make] = some(makers, random)
+    await check(signer, await make())
+  }
   return count
 }
 
@@ -205,7 +257,7 @@ function shuffled(target: string, random: Random): string {
 async function overTheWire(stage: Stage, wanted: number) {
   await stage.on.service.listen()
   const { port } = stage.on.service.app.server.address() as AddressInfo
-  const count = { tried: 0, accepted: 0, valid: 0, validAccepted: 0 }
+  const count = { tried: 0, v4: 0, accepted: 0, valid: 0, validAccepted: 0 }
   const originals = stage.links.filter(({ target }) => !target.includes('x-oss-process'))
   for (let round = 0; round < 3; round++) {
     for (const { target } of originals) {
@@ -213,18 +265,19 @@ async function overTheWire(stage: Stage, wanted: number) {
       if ((await rawGet(port, { method: 'GET', target, headers: { host: HOST } })) === 200) count.validAccepted++
     }
   }
-  let batch: Attempt[] = []
+  let batch: (Attempt & { v4: boolean })[] = []
   for (const [attempt, original, loot] of attempts({
     ...stage,
     links: stage.links.toSorted(() => stage.random() - 0.5),
   })) {
     if (count.tried >= wanted) break
     if (saysTheSame(attempt, original, loot) || !/^[!-~]+$/.test(attempt.target)) continue
-    batch.push(attempt)
+    batch.push({ ...attempt, v4: isV4(original.target) })
     if (batch.length < BATCH) continue
     for (const [index, status] of (await pipelined(port, batch)).entries()) {
-      const { method, target } = batch[index] as Attempt
+      const { method, target, v4 } = batch[index] as Attempt & { v4: boolean }
       count.tried++
+      if (v4) count.v4++
       if (status >= 400) continue
       count.accepted++
       console.log(`ACCEPTED over TCP: ${method} ${target}: ${status}`)

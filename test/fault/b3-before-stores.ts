@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict'
 import { readConfig } from '../../packages/server/src/config.ts'
 import { openStores, type Stores } from '../../packages/server/src/stores.ts'
-import { openInside } from './b-inside.ts'
+import { signedTargetV4 } from '../v4-signer.ts'
+import { type Answer, type Inside, openInside } from './b-inside.ts'
 import { row, type Stage } from './stage.ts'
 
 const MOST_MS_APART = 1
 const FORGED = 2000
+const COLD = 300
 
 await row('B3', async (stage) => {
   const { directory, full } = stage
@@ -21,28 +23,114 @@ await row('B3', async (stage) => {
   // Past 100 bytes, so that neither key has been seen.
   const unseen = await own.upload(`没见过${'x'.repeat(100)}.txt`, Buffer.from('y'))
   assert.equal((await on.ask({ url })).statusCode, 200)
-  const there = spoilt(url)
-  const missing = there.replace(/openapi[\da-f]{8}/, 'openapi00000000')
-  const never = there.replace(encodeURIComponent(uploaded.key), encodeURIComponent(unseen.key))
+  const kinds = forgeries({ url, v4: await linkV4(on, uploaded.key), key: uploaded.key, unseen: unseen.key })
+  const forged = kinds.flatMap(({ targets }) => targets)
 
   asked.length = 0
-  for (let turn = 0; turn < FORGED; turn++) {
-    const answer = await on.ask({ url: [there, missing, never][turn % 3] ?? '' })
-    assert.equal(answer.statusCode, 403)
-  }
-  const accesses = asked.filter((name) => !name.startsWith('changes') && !name.startsWith('prune'))
-  const bodies = new Set(
-    await Promise.all([there, missing, never].map(async (target) => plainBody(await on.ask({ url: target })))),
-  )
+  for (let turn = 0; turn < FORGED; turn++) await refused(on, forged[turn % forged.length])
+  const warm = accesses(asked)
+  const cold = await coldAccesses({ on, asked, forged, url })
+  const wrong = await unlike(on, kinds)
   const times = await medians(stage, {
     rounds: full ? 10_000 : 3000,
     ask: (target) => on.ask({ url: target }),
-    targets: [there, missing, strangersId(url)],
+    targets: kinds.flatMap(({ targets }) => targets.slice(0, 2)),
   })
   const apart = Math.max(...times) - Math.min(...times)
-  const figure = `${accesses.length} store accesses in ${FORGED} forged requests; ${bodies.size} kind of 403 body for a key that exists, one that does not, one never asked for; medians ${times.map((ms) => ms.toFixed(3)).join(' / ')} ms (there / missing / unknown id), ${apart.toFixed(3)} ms apart`
-  return { ok: accesses.length === 0 && bodies.size === 1 && apart <= MOST_MS_APART, figure }
+  for (const line of [...new Set([...warm, ...cold.forged]), ...wrong]) console.log(line)
+  const figure = `${warm.length} store accesses in ${FORGED} forged requests, ${cold.forged.length} in ${COLD} more, each with nothing known of credentials (a true link: ${cold.fair}); ${kinds.length} kinds (${kinds.map(({ what }) => what).join(', ')}), each alike for a key that exists, one that does not, one never asked for, all 403 with the same headers, and as at OSS with a code of their own where the id is unknown: ${wrong.length} differ; medians ${Math.min(...times).toFixed(3)} to ${Math.max(...times).toFixed(3)} ms, ${apart.toFixed(3)} ms apart`
+  const ok = warm.length + cold.forged.length + wrong.length === 0 && cold.fair > 0 && apart <= MOST_MS_APART
+  return { ok, figure }
 })
+
+interface Kind {
+  what: string
+  code: string
+  /** For a key that exists, one that does not, one never asked for. */
+  targets: string[]
+}
+
+function forgeries({ url, v4, key, unseen }: Record<'url' | 'v4' | 'key' | 'unseen', string>): Kind[] {
+  const keys = (target: string) => [
+    target,
+    target.replace(/openapi[\da-f]{8}/, 'openapi00000000'),
+    target.replace(encodeURIComponent(key), encodeURIComponent(unseen)),
+  ]
+  const code = 'SignatureDoesNotMatch'
+  return [
+    { what: 'V1 signature', code, targets: keys(spoilt(url)) },
+    { what: 'V4 signature', code, targets: keys(spoilt(v4)) },
+    {
+      what: 'id that is not the token’s',
+      code: 'AccessKeyIdAndSecurityTokenNotMatch',
+      targets: keys(url.replace(/OSSAccessKeyId=STS\../, 'OSSAccessKeyId=STS.~')),
+    },
+    {
+      what: 'id that nobody has',
+      code: 'InvalidAccessKeyId',
+      targets: keys(url.replace(/OSSAccessKeyId=STS\./, 'OSSAccessKeyId=LTAI')),
+    },
+  ]
+}
+
+async function linkV4({ service }: Inside, key: string): Promise<string> {
+  const { credential } = await service.credentials.signerOf('own')
+  const { securityToken = '', ...pair } = credential
+  return signedTargetV4({ ...pair, securityToken, bucket: 'attache' }, { key, at: Date.now(), life: 3600 })
+}
+
+async function refused(on: Inside, url = ''): Promise<Answer> {
+  const answer = await on.ask({ url })
+  assert.equal(answer.statusCode, 403, answer.body)
+  return answer
+}
+
+/** Without what the service does by itself from time to time. */
+function accesses(asked: readonly string[]): string[] {
+  return asked.filter((name) => !name.startsWith('changes') && !name.startsWith('prune'))
+}
+
+interface Cold {
+  on: Inside
+  asked: string[]
+  forged: readonly string[]
+  url: string
+}
+
+/** As after a start, or a revocation of anybody's links: whose token it is, and its epoch, have to be found out anew. */
+async function coldAccesses({ on, asked, forged, url }: Cold): Promise<{ forged: string[]; fair: number }> {
+  const found: string[] = []
+  for (let turn = 0; turn < COLD; turn++) {
+    await on.service.credentials.reload()
+    asked.length = 0
+    await refused(on, forged[turn % forged.length])
+    found.push(...accesses(asked))
+  }
+  await on.service.credentials.reload()
+  asked.length = 0
+  assert.equal((await on.ask({ url })).statusCode, 200)
+  return { forged: found, fair: accesses(asked).length }
+}
+
+async function unlike(on: Inside, kinds: readonly Kind[]): Promise<string[]> {
+  const wrong: string[] = []
+  const heads = new Set<string>()
+  for (const { what, code, targets } of kinds) {
+    const answers = await Promise.all(targets.map((target) => refused(on, target)))
+    const bodies = new Set(answers.map(plainBody))
+    if (bodies.size !== 1) wrong.push(`${what}: ${[...bodies].join(' / ')}`)
+    if (!answers.every(({ body }) => body.includes(`<Code>${code}</Code>`))) wrong.push(`${what}: not ${code}`)
+    for (const answer of answers) heads.add(plainHead(answer))
+  }
+  if (heads.size !== 1) wrong.push(`other headers: ${[...heads].join(' / ')}`)
+  return wrong
+}
+
+/** Without what is another in every answer, goes with the length of what was asked, or says the code once more. */
+function plainHead({ statusCode, headers }: Answer): string {
+  const volatile = ['date', 'content-length', 'x-request-id', 'x-oss-request-id', 'x-oss-server-time', 'x-oss-ec']
+  return JSON.stringify([statusCode, ...Object.entries(headers).filter(([name]) => !volatile.includes(name))])
+}
 
 /** The same stores; each call of one of their functions is written down. */
 function counted(stores: Stores, asked: string[]): Stores {
@@ -68,11 +156,7 @@ function counted(stores: Stores, asked: string[]): Stores {
 }
 
 function spoilt(url: string): string {
-  return url.replace(/Signature=(.)/, (_, letter: string) => `Signature=${letter === 'A' ? 'B' : 'A'}`)
-}
-
-function strangersId(url: string): string {
-  return url.replace(/OSSAccessKeyId=STS\../, 'OSSAccessKeyId=STS.~')
+  return url.replace(/ignature=([^&])/, (_, letter: string) => `ignature=${letter === 'A' ? 'B' : 'A'}`)
 }
 
 /** Without what the request itself said, which real OSS repeats: key, signed text; and without the number of the request. */

@@ -3,7 +3,7 @@
 const SECRET = 'secret.txt'
 
 /** `depth` steps up and down again lead to a file beside the data directory. */
-const WHOLE = [
+export const WHOLE = [
   `../${SECRET}`,
   `../../${SECRET}`,
   `../../../../../../../../etc/passwd`,

@@ -5,8 +5,17 @@ import { launchChromium } from './b-chromium.ts'
 const GOTO_MS = 5000
 const MOST_TRIES = 3
 
-/** What was heard of dialogs, of the console and of the witness from opening `address` until `settleMs` later. */
-export type Hear = (address: string, settleMs: number) => Promise<string>
+export interface Heard {
+  /** Of dialogs, of the console and of the witness; empty where nothing spoke. */
+  words: string
+  /** From opening the address to the first word. */
+  afterMs: number
+}
+
+/** Opens `address` and listens until `settleMs` after it has been opened. */
+export type Hear = (address: string, settleMs: number) => Promise<Heard>
+
+const LOOK_MS = 5
 
 /**
  * `calls` is whom scripts call, as far as they get out of the browser. A browser that dies is replaced, and its last visit
@@ -33,17 +42,26 @@ export async function listening<T>(calls: string[], work: (hear: Hear) => Promis
     return fresh
   }
 
-  async function heard(on: Page, { address, settleMs }: { address: string; settleMs: number }): Promise<string> {
+  async function heard(on: Page, { address, settleMs }: { address: string; settleMs: number }): Promise<Heard> {
     // What is only saved leaves the page before it open, whose script may still have something to say.
     await on.goto('about:blank', { timeout: GOTO_MS })
     ;[told, calls.length] = ['', 0]
-    // Being saved is an error to the one that asked.
-    await on.goto(address, { timeout: GOTO_MS }).catch(() => {})
-    await on.waitForTimeout(settleMs)
-    return `${told}${calls.join(' ')}`
+    const started = performance.now()
+    let afterMs = Number.POSITIVE_INFINITY
+    const looking = setInterval(() => {
+      if (told !== '' || calls.length > 0) afterMs = Math.min(afterMs, performance.now() - started)
+    }, LOOK_MS)
+    try {
+      // Being saved is an error to the one that asked.
+      await on.goto(address, { timeout: GOTO_MS }).catch(() => {})
+      await on.waitForTimeout(settleMs)
+    } finally {
+      clearInterval(looking)
+    }
+    return { words: `${told}${calls.join(' ')}`, afterMs }
   }
 
-  async function hear(address: string, settleMs: number): Promise<string> {
+  async function hear(address: string, settleMs: number): Promise<Heard> {
     for (let tried = 1; ; tried++) {
       page ??= await opened()
       if (page === undefined) throw new Error('Chromium has gone')

@@ -10,8 +10,8 @@ import { type ActiveFile, activeFiles, VIEWER_SAYS } from './d-active-files.ts'
 import { type Hear, listening } from './d-browser.ts'
 import { NotHere, row, type Stage, type Verdict } from './stage.ts'
 
-const SETTLE_MS = 60
-const VIEWER_MS = 1000
+/** How long an attack is listened to at least; longer where what must run takes longer to speak. */
+const LEAST: Patience = { page: 60, viewer: 1500 }
 /** Times as long for what must run, on a machine that is slow. */
 const PATIENT = 10
 /** Served with these types and no guard, their scripts must run: else the row would see nothing. */
@@ -46,14 +46,16 @@ async function prove({ directory, defer }: Stage): Promise<Verdict> {
   const links: Link[] = []
   for (const { name, bytes } of files) links.push(await attache.linkOf(await attache.upload(name, Buffer.from(bytes))))
   const bare = await unguarded(links)
-  const unheard = await listening(witness.calls, (hear) => carelessly(hear, { witness, files }))
-  if (unheard === undefined) throw new NotHere('no /usr/bin/chromium: apt-get install --no-install-recommends chromium')
+  const controls = await listening(witness.calls, (hear) => carelessly(hear, { witness, files }))
+  if (controls === undefined)
+    throw new NotHere('no /usr/bin/chromium: apt-get install --no-install-recommends chromium')
+  const { unheard, patience } = controls
   if (unheard.length > 0) throw new Error(`not heard, though it must run: ${unheard.join(', ')}`)
   // Another browser: nothing of those can still be running in it.
-  const seen = await listening(witness.calls, (hear) => opened(hear, { attache, witness, links, files }))
+  const seen = await listening(witness.calls, (hear) => opened(hear, { attache, witness, links, files, patience }))
   if (seen === undefined) throw new Error('Chromium has gone')
   for (const line of [...seen.ran, ...bare]) console.log(line)
-  const figure = `${files.length} active files, ${seen.visits} visits (opened, embedded 7 ways, opened as a signed text/html): ${seen.ran.length} scripts ran; ${seen.inViewer} visits ran a PDF's script in the viewer, where it reached nothing; ${bare.length} answers without a guard; ${Object.keys(CARELESS).length} of the files served carelessly all ran`
+  const figure = `${files.length} active files, ${seen.visits} visits (opened, embedded 7 ways, opened as a signed text/html): ${seen.ran.length} scripts ran; ${seen.inViewer} visits ran a PDF's script in the viewer, where it reached nothing; ${bare.length} answers without a guard; ${Object.keys(CARELESS).length} of the files served carelessly all ran, at the latest after ${Math.round(controls.latest.page)} ms, in the viewer ${Math.round(controls.latest.viewer)} ms, and so long at least every attack was listened to`
   return { ok: seen.ran.length === 0 && bare.length === 0, figure }
 }
 
@@ -111,29 +113,44 @@ interface Visit {
   files: readonly ActiveFile[]
   /** In the order of the files. */
   links: readonly Link[]
+  patience: Patience
 }
 
-/** The files that must run and were not heard. */
-async function carelessly(hear: Hear, { witness, files }: Pick<Visit, 'witness' | 'files'>): Promise<string[]> {
+/** How long to listen, in milliseconds. */
+interface Patience {
+  page: number
+  viewer: number
+}
+
+/** The files that must run and were not heard, and how long those took that were. */
+async function carelessly(hear: Hear, { witness, files }: Pick<Visit, 'witness' | 'files'>) {
   const unheard: string[] = []
+  const latest: Patience = { page: 0, viewer: 0 }
   for (const { name, bytes } of files) {
     const type = CARELESS[name]
     if (type === undefined) continue
     ;[witness.page, witness.type] = [bytes, type]
     const address = `${witness.url}/page`
-    const words = (await hear(address, settleOf(bytes))) || (await hear(address, PATIENT * settleOf(bytes)))
-    if (words === '') unheard.push(name)
+    const where = placeOf(bytes)
+    let heard = await hear(address, LEAST[where])
+    if (heard.words === '') heard = await hear(address, PATIENT * LEAST[where])
+    if (heard.words === '') unheard.push(name)
+    else latest[where] = Math.max(latest[where], heard.afterMs)
   }
-  return unheard
+  const patience = {
+    page: Math.max(LEAST.page, latest.page),
+    viewer: Math.max(LEAST.viewer, latest.viewer),
+  }
+  return { unheard, latest, patience }
 }
 
-async function opened(hear: Hear, { attache, witness, files, links }: Visit) {
+async function opened(hear: Hear, { attache, witness, files, links, patience }: Visit) {
   const ran: string[] = []
   let [visits, inViewer] = [0, 0]
   /** Keeps what was heard, but for a PDF's script that says that it found nothing. */
   const visit = async (what: string, { address, settleMs }: { address: string; settleMs: number }) => {
     visits++
-    const words = await hear(address, settleMs)
+    const { words } = await hear(address, settleMs)
     const rest = words.replaceAll(`dialog ${VIEWER_SAYS} `, '')
     if (rest !== words) inViewer++
     if (rest !== '') ran.push(`${what}: ${rest}`)
@@ -142,7 +159,7 @@ async function opened(hear: Hear, { attache, witness, files, links }: Visit) {
   witness.type = 'text/html'
   for (const [index, { key, url }] of links.entries()) {
     const { name, bytes } = files[index] as ActiveFile
-    const settleMs = settleOf(bytes)
+    const settleMs = patience[placeOf(bytes)]
     await visit(`${name} opened`, { address: url, settleMs })
     await visit(`${name} opened as a page`, { address: asPage(attache, key), settleMs })
     witness.page = embedding(url)
@@ -151,8 +168,8 @@ async function opened(hear: Hear, { attache, witness, files, links }: Visit) {
   return { ran, visits, inViewer }
 }
 
-function settleOf(bytes: Buffer): number {
-  return bytes.subarray(0, 4).equals(Buffer.from('%PDF')) ? VIEWER_MS : SETTLE_MS
+function placeOf(bytes: Buffer): keyof Patience {
+  return bytes.subarray(0, 4).equals(Buffer.from('%PDF')) ? 'viewer' : 'page'
 }
 
 function embedding(url: string): string {

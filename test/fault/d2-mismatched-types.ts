@@ -1,8 +1,13 @@
-/** D2: a file whose bytes and name disagree is served by its bytes, to be saved unless the bytes are a picture or a PDF; the name alone never makes it more. */
+/**
+ * D2: a file whose bytes and name disagree is served by its bytes, to be saved unless the bytes are a picture or a PDF; the
+ * name alone never makes it more. Nothing is written down of the disagreement. Where uploads are looked through, EICAR is
+ * refused, and all of them while the scanner is gone.
+ */
 
 import { halfTransparentPng, plain, threeFrameGif, twoPagePdf } from '../pictures.ts'
 import { bytesOf, startAttache } from '../server.ts'
 import { row, type Stage, type Verdict } from './stage.ts'
+import { suites } from './suites.ts'
 
 const NAMES = [
   'a.jpg',
@@ -84,9 +89,10 @@ async function prove({ directory, defer }: Stage): Promise<Verdict> {
       if (faults.length > 0) wrong.push(`${what} called ${name} ${faults.join(', ')}`)
     }
   }
+  const scan = await suites({ files: ['test/scan.test.ts'], alone: true })
   for (const line of wrong) console.log(line)
-  const figure = `${asked} combinations of bytes and names, ${mismatched} pictures and PDFs under other names: ${wrong.length} served as more than their bytes are`
-  return { ok: wrong.length === 0, figure }
+  const figure = `${asked} combinations of bytes and names, ${mismatched} pictures and PDFs under other names: ${wrong.length} served as more than their bytes are; EICAR refused, nothing taken in while a scanner is gone: ${scan.figure}`
+  return { ok: wrong.length === 0 && scan.ok, figure }
 }
 
 await row('D2', prove)

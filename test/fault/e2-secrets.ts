@@ -1,4 +1,5 @@
 /** E2: tokens have 128 bits of chance and more, and nothing that lies in the data directory lets anybody in. */
+import { hash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PATHS } from '../../packages/protocol/src/index.ts'
@@ -38,10 +39,12 @@ async function prove({ directory, full, defer }: Stage): Promise<Verdict> {
     securityToken,
     rootSecret: on.service.stores.rootSecret.toString('latin1'),
   }
-  const found = search(directory, secrets, on.log.join(''))
+  // A token is nothing but chance, so its hash needs no key; what derives or opens more must not be found by its hash either.
+  const keyed = { appSecurity: own.appSecurity, accessKeySecret, rootSecret: secrets.rootSecret }
+  const found = search(directory, { ...secrets, ...bareHashes(keyed) }, on.log.join(''))
   wrong.push(...found)
   for (const line of wrong) console.log(line)
-  const figure = `${tokens.length} tokens of ${bits} bits, no two alike; ${found.length} of ${Object.keys(secrets).length} secrets found in the data directory and the log, plain, hex, base64 or reversed; a replaced pair died at once, an old one after 2 h`
+  const figure = `${tokens.length} tokens of ${bits} bits, no two alike; ${found.length} of ${Object.keys(secrets).length} secrets found in the data directory and the log, plain, hex, base64 or reversed, of ${Object.keys(keyed).join(', ')} no bare SHA-256, SHA-1 or MD5 either; a replaced pair died at once, an old one after 2 h`
   return { ok: wrong.length === 0, figure }
 }
 
@@ -100,6 +103,21 @@ async function lives(on: Inside, own: Insider, clock: { now: number }): Promise<
   return wrong
 }
 
+/** What anybody could make of a secret without a key of ours: nothing stored may be that. */
+function bareHashes(secrets: Record<string, string>): Record<string, string> {
+  const hashes: [string, string][] = []
+  for (const [name, secret] of Object.entries(secrets)) {
+    for (const [spelling, bytes] of [
+      ['as text', Buffer.from(secret, 'latin1')],
+      ['decoded', Buffer.from(secret, 'base64url')],
+    ] as const) {
+      for (const algorithm of ['sha256', 'sha1', 'md5'])
+        hashes.push([`${algorithm} of ${name} ${spelling}`, hash(algorithm, bytes, 'buffer').toString('latin1')])
+    }
+  }
+  return Object.fromEntries(hashes)
+}
+
 /** Where a secret stands in a file of the data directory but the root secret's own, or in the log. */
 function search(directory: string, secrets: Record<string, string>, log: string): string[] {
   const places: [string, string][] = readdirSync(directory, { recursive: true, withFileTypes: true })
@@ -115,6 +133,7 @@ function search(directory: string, secrets: Record<string, string>, log: string)
       decoded,
       bytes.toString('hex'),
       bytes.toString('base64').replace(/=+$/, ''),
+      bytes.toString('base64url'),
       encodeURIComponent(secret),
       [...secret].reverse().join(''),
     ]

@@ -1,4 +1,4 @@
-/** Rows whose proof is a suite over real engines: what the suite says is the row's figure. */
+/** Rows whose proof is a suite, over real engines or without: what the suite says is the row's figure. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -14,15 +14,19 @@ export interface Suites {
   files: string[]
   /** Says how often, in the long form. */
   env?: Record<string, string>
+  /** Without PostgreSQL and an object store. */
+  alone?: boolean
   /** Which of the suites' own lines go into the figure; all of them where it is left out. */
   says?: RegExp
 }
 
+const TESTS = ['--test', '--test-reporter=spec', '--test-force-exit', '--test-timeout=120000', '--test-concurrency=1']
+
 /** Brings PostgreSQL and an object store up for it; the row is not here where they can't be had. */
-export async function suites({ files, env = {}, says = /./ }: Suites): Promise<Verdict> {
-  const missing = postgresMissing() ?? swiftMissing()
+export async function suites({ files, env = {}, says = /./, alone = false }: Suites): Promise<Verdict> {
+  const missing = alone ? undefined : (postgresMissing() ?? swiftMissing())
   if (missing !== undefined) throw new NotHere(missing)
-  const child = spawn(process.execPath, [RUNNER, ...files], {
+  const child = spawn(process.execPath, [...(alone ? TESTS : [RUNNER]), ...files], {
     cwd: ROOT,
     env: { ...process.env, ...env, CI: 'true' },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,5 +1,6 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
 import { boundedCache } from '../bounded-cache.ts'
+import type { SigningKey } from '../oss/authenticate.ts'
 import {
   type LinkCredential,
   type LinkKey,
@@ -30,8 +31,8 @@ export interface LinkCredentialsOptions {
 export interface LinkCredentials {
   /** Signs the links of one corporation. */
   signerOf(corporationId: string): Promise<Signer>
-  /** Whose signature a request claims to carry; throws the `OssFailure` that fits. */
-  signingKey(accessKeyId: string, securityToken: string | undefined): Promise<Signer>
+  /** Whose signature a request claims to carry; throws the `OssFailure` that fits, for an ended one when it is confirmed. */
+  signingKey(accessKeyId: string, securityToken: string | undefined): SigningKey
   /** The same two without waiting, for session credentials that were used lately. */
   knownSignerOf(corporationId: string): Signer | undefined
   knownKey(accessKeyId: string, securityToken: string): Signer | undefined
@@ -45,7 +46,7 @@ interface SessionSigner extends Signer {
 
 const KNOWN_CORPORATIONS = 10_000
 
-/** Verification touches no store but for the epoch of a corporation that was not seen lately. */
+/** Verification touches no store but, behind a signature that is right, for the epoch of a corporation that was not seen lately. */
 export async function linkCredentials(options: LinkCredentialsOptions): Promise<LinkCredentials> {
   const { records, now } = options
   const permanent = options.permanent && signerFor(options.permanent)
@@ -91,7 +92,7 @@ export async function linkCredentials(options: LinkCredentialsOptions): Promise<
     return signer
   }
 
-  async function signingKey(accessKeyId: string, securityToken: string | undefined): Promise<Signer> {
+  function signingKey(accessKeyId: string, securityToken: string | undefined): SigningKey {
     const elements = { OSSAccessKeyId: accessKeyId }
     if (permanent && accessKeyId === permanent.credential.accessKeyId) return permanent
     if (!accessKeyId.startsWith('STS.')) throw new OssFailure('InvalidAccessKeyId', { elements })
@@ -101,10 +102,12 @@ export async function linkCredentials(options: LinkCredentialsOptions): Promise<
       throw new OssFailure('InvalidSecurityToken', { elements: { SecurityToken: securityToken } })
     }
     if (signer.credential.accessKeyId !== accessKeyId) throw new OssFailure('AccessKeyIdAndSecurityTokenNotMatch')
-    if ((await epochOf(signer.credential.corporationId)) !== signer.credential.epoch) {
+    return { ...signer, confirm: () => refuseEnded(signer.credential) }
+  }
+
+  async function refuseEnded({ corporationId, epoch, securityToken }: SessionCredential): Promise<void> {
+    if ((await epochOf(corporationId)) !== epoch)
       throw new OssFailure('SecurityTokenExpired', { elements: { SecurityToken: securityToken } })
-    }
-    return signer
   }
 
   function openSigner(securityToken: string): SessionSigner | undefined {

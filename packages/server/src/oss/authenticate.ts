@@ -21,6 +21,8 @@ export interface OssRequest {
 export interface SigningKey {
   credential: LinkCredential
   hmacSha1: HmacSha1Key
+  /** Asked once a signature has been found right, so it may go to a store; throws the `OssFailure` that fits when the credential was ended. */
+  confirm?(): Promise<void>
 }
 
 export interface AuthenticationRules {
@@ -30,7 +32,7 @@ export interface AuthenticationRules {
   strict: boolean
   /** Unix time in milliseconds. */
   now: number
-  /** Throws the `OssFailure` that fits when the pair of id and token is not ours. */
+  /** Touches no store. Throws the `OssFailure` that fits when the pair of id and token is not ours. */
   signingKey(accessKeyId: string, securityToken: string | undefined): SigningKey | Promise<SigningKey>
 }
 
@@ -47,8 +49,8 @@ const SKEW_MS = 15 * 60_000
 const MAX_EXPIRES_V4 = 604_800
 
 /**
- * Checks in the order shape → time → access key → token → signature, and touches no store: a failed signature tells
- * nothing about what exists.
+ * Checks in the order shape → time → access key → token → signature → whether the credential was ended. Before the last
+ * no store is touched: a failed signature tells nothing about what exists.
  */
 export async function authenticate(request: OssRequest, rules: AuthenticationRules): Promise<Authenticated> {
   const target = parseTarget(request.target)
@@ -88,12 +90,12 @@ async function queryV1({ request, target, readings, rules }: Context): Promise<A
   refuseExpired(expiresAt, rules.now)
   const token = query.get('security-token')?.replaceAll(' ', '+')
   const signed = token === undefined ? query : new Map(query).set('security-token', token)
-  const { credential, hmacSha1 } = await rules.signingKey(accessKeyId, token)
+  const key = await rules.signingKey(accessKeyId, token)
   const provided = signature.replaceAll(' ', '+')
   for (const { method, headers } of spellings(request, rules.strict)) {
     for (const object of readings) {
-      const expected = signV1(hmacSha1, stringToSignV1({ method, ...object, expires, query: signed, headers }))
-      if (sameSignature(expected, provided)) return { object, query: signed, credential, expiresAt }
+      const expected = signV1(key.hmacSha1, stringToSignV1({ method, ...object, expires, query: signed, headers }))
+      if (sameSignature(expected, provided)) return confirmed(key, { object, query: signed, expiresAt })
     }
   }
   throw mismatch(accessKeyId, signature, stringToSignV1({ ...request, ...likeliest(readings), expires, query: signed }))
@@ -117,13 +119,13 @@ async function headerV1({ request, target, readings, rules }: Context, authoriza
   const { headers, method } = request
   const date = headers['x-oss-date'] ?? headers['date'] ?? ''
   refuseSkewed(Date.parse(date), rules.now)
-  const { credential, hmacSha1 } = await rules.signingKey(accessKeyId, headers['x-oss-security-token'])
+  const key = await rules.signingKey(accessKeyId, headers['x-oss-security-token'])
   for (const object of readings) {
     const expected = signV1(
-      hmacSha1,
+      key.hmacSha1,
       stringToSignV1({ method, ...object, expires: date, query: target.query, headers }),
     )
-    if (sameSignature(expected, signature)) return { object, query: target.query, credential }
+    if (sameSignature(expected, signature)) return confirmed(key, { object, query: target.query })
   }
   throw mismatch(
     accessKeyId,
@@ -201,7 +203,7 @@ async function verifyV4({ request, target, readings, rules }: Context, claim: Cl
   }
   if (region !== rules.region) throw new OssFailure('InvalidRegion')
   const additionalHeaders = claim.additionalHeaders.toLowerCase().split(';').filter(Boolean).sort()
-  const { credential } = await rules.signingKey(accessKeyId, claim.securityToken)
+  const key = await rules.signingKey(accessKeyId, claim.securityToken)
   const scope = `${day}/${region}/oss/aliyun_v4_request`
   const text = (method: string, object: ObjectName) =>
     stringToSignV4({
@@ -215,11 +217,16 @@ async function verifyV4({ request, target, readings, rules }: Context, claim: Cl
     })
   for (const method of claim.methods) {
     for (const object of readings) {
-      const expected = signV4(credential.accessKeySecret, scope, text(method, object))
-      if (sameSignature(expected, claim.signature)) return { object, query: target.query, credential }
+      const expected = signV4(key.credential.accessKeySecret, scope, text(method, object))
+      if (sameSignature(expected, claim.signature)) return confirmed(key, { object, query: target.query })
     }
   }
   throw mismatch(accessKeyId, claim.signature, text(request.method, likeliest(readings)))
+}
+
+async function confirmed(key: SigningKey, found: Omit<Authenticated, 'credential'>): Promise<Authenticated> {
+  await key.confirm?.()
+  return { ...found, credential: key.credential }
 }
 
 function parseDateV4(text: string): number | undefined {

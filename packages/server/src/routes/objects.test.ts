@@ -257,6 +257,8 @@ describe('the data plane', () => {
     const before = (await test.link(item)).url
     await records.links.raiseEpoch('corporation', test.clock.now)
     await until(async () => codeOf(await test.ask({ url: before })) === 'SecurityTokenExpired')
+    const forged = before.replace(/Expires=\d+/, (expires) => `${expires}0`)
+    assert.equal(codeOf(await test.ask({ url: forged })), 'SignatureDoesNotMatch')
     assert.equal((await test.ask({ url: (await test.link(item)).url })).statusCode, 200)
   })
 

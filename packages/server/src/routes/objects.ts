@@ -1,12 +1,11 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Signer } from '../attachments/link-credentials.ts'
 import { EPOCH } from '../attachments/links.ts'
 import type { BlobBody, ByteRange } from '../blobs/blob-store.ts'
 import { conditionOf, rangeApplies, type Validators } from '../http/conditional.ts'
 import { rangeOf } from '../http/range.ts'
 import type { RenderedImage, ThumbnailSource } from '../images/thumbnails.ts'
-import { type Authenticated, authenticate } from '../oss/authenticate.ts'
+import { type Authenticated, type AuthenticationRules, authenticate } from '../oss/authenticate.ts'
 import { OssFailure } from '../oss/failure.ts'
 import { isSubResource } from '../oss/signature.ts'
 import type { AttachmentRecord } from '../records/record-store.ts'
@@ -20,7 +19,7 @@ export interface ObjectsDeps {
     forget(key: string): void
   }
   contents: { read(record: AttachmentRecord, range: ByteRange): Promise<BlobBody | undefined> }
-  credentials: { signingKey(accessKeyId: string, securityToken: string | undefined): Promise<Signer> }
+  credentials: Pick<AuthenticationRules, 'signingKey'>
   /** Seconds to wait where a corporation asked for too many thumbnails. */
   quotas: { thumbnail(corporationId: string): number | undefined }
   thumbnails: { render(source: ThumbnailSource, process: string): Promise<RenderedImage> }
