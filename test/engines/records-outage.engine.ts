@@ -56,8 +56,10 @@ describe('PostgreSQL away', { skip: missing && !process.env['CI'] ? missing : fa
     await rm(directory, { recursive: true, force: true })
   })
 
-  it(`stops ${OUTAGES} times`, (t) =>
-    through(t, { times: OUTAGES, away: () => postgres.halt(), back: () => postgres.start() }))
+  // Twenty of ten seconds take longer than a test usually may.
+  it(`stops ${OUTAGES} times`, { timeout: 120_000 + OUTAGES * 30_000 }, (t) =>
+    through(t, { times: OUTAGES, away: () => postgres.halt(), back: () => postgres.start() }),
+  )
 
   it(`hangs ${HANGS} times`, (t) =>
     through(t, { times: HANGS, away: () => postgres.freeze(), back: () => postgres.thaw() }))
