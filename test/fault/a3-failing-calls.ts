@@ -29,6 +29,8 @@ interface Case extends Target {
 const MOST_TRIES = 3
 const WATCHED = 3
 const HUNG_MS = 5000
+const RECOVERY_MS = 10_000
+const BETWEEN_MS = 200
 
 await row('A3', async (stage) => {
   await needStrace()
@@ -48,7 +50,7 @@ async function opened(stage: Stage) {
   const data = join(stage.directory, 'data')
   const bytes = randomBytes(100_000)
   const sha256 = hash('sha256', bytes)
-  const count = { planned: 0, hit: 0, injected: 0, onFiles: 0, kept: 0, refused: 0, cut: 0, restarts: 0 }
+  const count = { planned: 0, hit: 0, injected: 0, onFiles: 0, kept: 0, refused: 0, cut: 0, recovered: 0, restarts: 0 }
   const faults: string[] = []
   let token = ''
   let attache: Attache
@@ -124,14 +126,19 @@ async function opened(stage: Stage) {
     return hit !== undefined
   }
 
-  /** After a failed fsync nothing is written any more, until a restart. */
+  /** After a failed fsync nothing is written for a while, and then again without a restart. */
   async function readOnly(status: number, wrong: (fault: string) => void): Promise<void> {
     if (status < 500) wrong(`a failed fsync is answered ${status}`)
     const next = await sent(formOf('next.bin', bytes))
     if (next.status !== 503) wrong(`the upload after it is answered ${next.status}`)
     const ready = await statusOf(`${attache.url}/readyz`)
     if (ready !== 503) wrong(`/readyz answers ${ready}`)
-    await again()
+    const deadline = performance.now() + RECOVERY_MS
+    while ((await sent(formOf('again.bin', bytes))).outcome !== 'kept') {
+      if (performance.now() > deadline) return wrong('uploads do not begin again')
+      await pause(BETWEEN_MS)
+    }
+    count.recovered++
   }
 
   async function again(): Promise<void> {
@@ -155,8 +162,8 @@ async function opened(stage: Stage) {
     await again()
     const { code, stdout } = await verb(['verify'], { env: { ATTACHE_DATA: data } })
     if (code !== 0) faults.push(stdout)
-    const { planned, hit, injected, onFiles, kept, refused, cut, restarts } = count
-    const figure = `${hit} of ${planned} planned calls failed (${onFiles} on files, ${injected - onFiles} of the runtime itself): ${kept} kept whole, ${refused} refused 5xx, ${cut} cut, ${restarts} restarts; ${faults.length} faults${faults[0] ? `, the first: ${faults[0]}` : ''}; verify ${code === 0 ? 'finds all whole' : 'finds damage'}`
+    const { planned, hit, injected, onFiles, kept, refused, cut, recovered, restarts } = count
+    const figure = `${hit} of ${planned} planned calls failed (${onFiles} on files, ${injected - onFiles} of the runtime itself): ${kept} kept whole, ${refused} refused 5xx, ${cut} cut, ${recovered} times read-only and well again, ${restarts} restarts; ${faults.length} faults${faults[0] ? `, the first: ${faults[0]}` : ''}; verify ${code === 0 ? 'finds all whole' : 'finds damage'}`
     return { ok: faults.length === 0 && planned > 0 && hit === planned, figure }
   }
 

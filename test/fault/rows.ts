@@ -22,7 +22,7 @@ export const ROWS: readonly Row[] = [
   must('A2', 'power loss amid uploads: the same zeros'),
   must(
     'A3',
-    'every write, fsync, rename and open of an upload fails once: never 200 with a bad object, no crash loop; a failed fsync: 5xx, read-only, /readyz 503',
+    'every write, fsync, rename and open of an upload fails once: never 200 with a bad object, no crash loop; a failed fsync: 5xx, read-only, /readyz 503, until one works again',
   ),
   must(
     'A4',
