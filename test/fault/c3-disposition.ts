@@ -7,7 +7,10 @@ import { exists, run } from '../programs.ts'
 import { inChromium } from './b-chromium.ts'
 import { openInside } from './b-inside.ts'
 import { answersIn } from './b-wire.ts'
-import { row, type Stage, type Verdict } from './stage.ts'
+import { NotHere, row, type Stage, type Verdict } from './stage.ts'
+
+/** So many names are saved, too. */
+const SAMPLE = 120
 
 const PYTHON = `
 import email, email.utils, json, sys
@@ -35,6 +38,7 @@ const name = fc
   )
 
 async function prove({ directory, seed, full, defer }: Stage): Promise<Verdict> {
+  for (const program of ['python3', 'curl']) if (!(await exists(program))) throw new NotHere(`no ${program}`)
   const on = await openInside({ directory: join(directory, 'data') })
   defer(() => on.close())
   const own = await on.corporation('own')
@@ -61,31 +65,31 @@ async function prove({ directory, seed, full, defer }: Stage): Promise<Verdict> 
     (value) => !/^(attachment|inline); filename="[ -~]*"; filename\*=UTF-8''[\w%.~-]+$/.test(value),
   )
   const python = await readByPython(values, directory)
-  const wrong = python?.filter((read, n) => read !== names[n]).length
+  const wrong = python.filter((read, n) => read !== names[n]).length
   const local = (n: number) => `http://127.0.0.1:${port}${links[n]?.url.replace('http://attache.test', '')}`
   const sample = names
     .keys()
-    .filter((n) => n % Math.floor(names.length / 60) === 0)
+    .filter((n) => n % Math.floor(names.length / SAMPLE) === 0)
     .toArray()
-  const curl = await savedByCurl(sample.map(local), join(directory, 'saved'))
+  const saved = await savedByCurl(sample.map(local), join(directory, 'saved'))
+  const curl = saved.filter((files, at) => files.join('/') !== asCurlSaves(names[sample[at] ?? 0] ?? '')).length
   const chromium = await inChromium(async (page) => {
     let other = 0
     for (const n of sample) {
       const download = page.waitForEvent('download')
       await page.goto(local(n)).catch(() => {})
       const suggested = (await download).suggestedFilename()
-      if (!sameAsSaved(suggested, names[n] ?? '')) {
+      if (suggested.normalize() !== asChromiumSaves(names[n] ?? '').normalize()) {
         other++
-        console.log(`Chromium saves ${JSON.stringify(names[n])} as ${JSON.stringify(suggested)}`)
+        console.log(`Chromium saves ${escape(names[n] ?? '')} as ${escape(suggested)}`)
       }
     }
     return other
   })
-  const figure = `${names.length} names: ${twice} answers without exactly one header, ${broken.length} out of grammar, ${wrong ?? 'no Python here;'} read otherwise by Python; of ${sample.length} curl -J saved ${curl ?? 'none (no curl here)'} each inside its directory, Chromium named ${chromium ?? 'none (no Chromium here)'} otherwise`
-  return {
-    ok: twice + broken.length + (wrong ?? 0) + (chromium ?? 0) === 0 && (curl ?? sample.length) === sample.length,
-    figure,
-  }
+  if (chromium === undefined)
+    throw new NotHere('no /usr/bin/chromium: apt-get install --no-install-recommends chromium')
+  const figure = `${names.length} names: ${twice} answers without exactly one header, ${broken.length} out of grammar, ${wrong} read otherwise by Python; of ${sample.length} curl -J saved ${curl} under another name than the uploaded one in plain characters, Chromium ${chromium} under another than the uploaded one, but for what it takes for no file's name`
+  return { ok: twice + broken.length + wrong + curl + chromium === 0, figure }
 }
 
 async function inSlices<T, U>(all: readonly T[], size: number, work: (slice: T[]) => Promise<U[]>): Promise<U[]> {
@@ -110,8 +114,7 @@ async function dispositions(port: number, targets: readonly string[]): Promise<s
   return answers.map(({ head }) => [...head.matchAll(/^content-disposition: (.*)$/gim)].map(([, value = '']) => value))
 }
 
-async function readByPython(values: readonly string[], directory: string): Promise<unknown[] | undefined> {
-  if (!(await exists('python3'))) return undefined
+async function readByPython(values: readonly string[], directory: string): Promise<unknown[]> {
   const file = join(directory, 'headers')
   await writeFile(file, values.map((value) => `${JSON.stringify(value)}\n`).join(''))
   const { stdout } = await run('python3', ['-c', PYTHON, file], { maxBuffer: 1 << 28 })
@@ -121,25 +124,34 @@ async function readByPython(values: readonly string[], directory: string): Promi
     .map((line) => JSON.parse(line))
 }
 
-/** How many files there are, each in a directory of its own, so that none can go elsewhere unseen. */
-async function savedByCurl(urls: readonly string[], directory: string): Promise<number | undefined> {
-  if (!(await exists('curl'))) return undefined
-  let saved = 0
+/** What there is then, each in a directory of its own, so that none can go elsewhere unseen. */
+async function savedByCurl(urls: readonly string[], directory: string): Promise<string[][]> {
+  const saved: string[][] = []
   for (const [n, url] of urls.entries()) {
     const cwd = join(directory, String(n))
     await mkdir(cwd, { recursive: true })
     await run('curl', ['-sSfOJ', url], { cwd })
-    const files = await readdir(cwd)
-    if (files.length === 1) saved++
-    else console.log(`curl left ${JSON.stringify(files)}`)
+    saved.push(await readdir(cwd))
   }
   return saved
 }
 
-/** A browser may replace what its file system or its rules for dangerous names do not take, one for one, and cut the ends. */
-function sameAsSaved(suggested: string, uploaded: string): boolean {
-  const plain = (text: string) => text.normalize('NFC').replace(/[^\p{L}\p{N}]/gu, '')
-  return plain(suggested) === plain(uploaded) || plain(uploaded) === ''
+/**
+ * What Chromium may make of a name by its own rules for files: dots at the ends go; what some file system does not take,
+ * control and format characters, and white space, dots and tildes at the ends become `_`; dots, dashes and `_` alone are no name.
+ * Letters may come composed, or as the one that they are only another spelling of.
+ */
+function asChromiumSaves(uploaded: string): string {
+  if (/^[-._]*$/.test(uploaded)) return 'download'
+  return uploaded
+    .replace(/^\.+|\.+$/g, '')
+    .replace(/["*/:<>?\\|]|\p{Cc}|(?![\u200c\u200d])\p{Cf}|\p{Noncharacter_Code_Point}/gu, '_')
+    .replace(/^[\p{White_Space}.~]|[\p{White_Space}.~]$/gu, '_')
+}
+
+/** curl keeps to `filename`, where one `_` stands for each character that is not plain; a percent sign would be read as an escape. */
+function asCurlSaves(uploaded: string): string {
+  return uploaded.replace(/[^ -~]|%/gu, '_')
 }
 
 await row('C3', prove)
