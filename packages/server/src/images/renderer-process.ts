@@ -17,7 +17,7 @@ export interface RendererLimits {
 
 const BOOT_TIME_MS = 20_000
 /** For a child that gives way: where that holds it up for so long, or is forbidden, the next one does not. */
-const YIELDING_BOOT_TIME_MS = 3_000
+const YIELDING_BOOT_TIME_MS = 5_000
 const MEMORY_SAMPLE_MS = 10
 /** Of the memory that a renderer may have: the rest is for what a decoder takes between two looks. */
 const MEMORY_SHARE = 7 / 8
