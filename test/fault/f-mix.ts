@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { plain } from '../pictures.ts'
-import { type Attache, bytesOf, DOWNLOAD_URLS, type Link, UPLOAD } from '../server.ts'
+import { type Attache, bytesOf, DOWNLOAD_URLS, type Link, UPLOAD, type Uploaded } from '../server.ts'
 
 const LINKS = 200
 const PICTURES = 10
@@ -19,7 +19,7 @@ type Call = () => Promise<unknown>
 /** Each call fails when it is not answered as it has to be. */
 export async function mixOf(attache: Attache, random: () => number): Promise<readonly Call[]> {
   const known = await someLinks(attache)
-  const large = await attache.linkOf(await attache.upload('large.bin', randomBytes(LARGE)))
+  const large = (await linked(attache, await attache.upload('large.bin', randomBytes(LARGE)))).link
   const some = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T
   const usual = [
     () => attache.upload('soak.bin', randomBytes(Math.ceil(200_000 ** random()))),
@@ -49,11 +49,17 @@ async function someLinks(attache: Attache): Promise<Known[]> {
       isPicture ? 'a.jpg' : 'a.bin',
       isPicture ? picture : randomBytes(1000 * (index + 1)),
     )
-    const ref = { id: uploaded.fileId, key: uploaded.key, expiration: 86_400 }
-    const [link] = await attache.links([ref])
-    if (link) known.push({ ref, link })
+    known.push(await linked(attache, uploaded))
   }
   return known
+}
+
+/** For longer than any soak takes. */
+async function linked(attache: Attache, { fileId: id, key }: Uploaded): Promise<Known> {
+  const ref = { id, key, expiration: 86_400 }
+  const [link] = await attache.links([ref])
+  assert.ok(link)
+  return { ref, link }
 }
 
 async function document({ url }: Attache, { token, ref }: { token: string; ref: Known['ref'] }): Promise<void> {
