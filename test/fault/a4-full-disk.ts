@@ -14,6 +14,7 @@ const SIZES = { bytes: 'size=16m,nr_inodes=4000', inodes: 'size=64m,nr_inodes=33
 const UPLOADS = 100
 const REFUSED_MS = 1000
 const RECOVERED_MS = 2000
+const REMOVED = 5
 
 await row('A4', async (stage) => {
   const bytes = await filled(stage, { what: 'bytes', audit: 'off' })
@@ -77,7 +78,7 @@ async function filled(stage: Stage, { what, audit }: Filling): Promise<Full> {
   if ((await statusOf(`${attache.url}/livez`)) !== 200) fault('not alive')
 
   if (what === 'bytes') await rm(balloon)
-  await makeRoom(attache, sent)
+  await makeRoom(attache, { sent, audit })
   const started = performance.now()
   await until(RECOVERED_MS * 5, async () =>
     (await uploaded(attache, { token, size, sent })).status === 200 ? true : undefined,
@@ -110,9 +111,10 @@ async function uploaded(
 }
 
 /** Removes a few attachments, as an operator does beside the running server. */
-async function makeRoom(attache: Attache, sent: Sent): Promise<void> {
-  for (const fileId of [...sent.acknowledged.keys()].slice(0, 3)) {
-    const { code, stderr } = await verb(['attachment', 'remove', fileId], { env: { ATTACHE_DATA: attache.data } })
+async function makeRoom(attache: Attache, { sent, audit }: { sent: Sent; audit: Filling['audit'] }): Promise<void> {
+  const env = { ATTACHE_DATA: attache.data, ATTACHE_AUDIT: audit }
+  for (const fileId of [...sent.acknowledged.keys()].slice(0, REMOVED)) {
+    const { code, stderr } = await verb(['attachment', 'remove', fileId], { env })
     if (code !== 0) throw new Error(stderr)
     sent.acknowledged.delete(fileId)
   }
