@@ -31,19 +31,12 @@ export function lowerPriority(pid: number | undefined): void {
 /** Looks at how much of the time from here on a process gets a processor for. Known only where there is a `/proc`. */
 export function shareOf(pid: number | undefined) {
   const [startedAt, before] = [performance.now(), processorMs(pid)]
-
-  /** Processor time in milliseconds; as much as has passed where it is not known. */
-  function used(): number {
-    const now = processorMs(pid)
-    return before === undefined || now === undefined ? performance.now() - startedAt : now - before
-  }
-
   return {
-    used,
     /** Whether it has waited long for processors that others had. */
     isStarving(): boolean {
-      const passed = performance.now() - startedAt
-      return passed > STARVING_MS && used() < passed * LEAST_SHARE
+      const [passed, now] = [performance.now() - startedAt, processorMs(pid)]
+      if (before === undefined || now === undefined) return false
+      return passed > STARVING_MS && now - before < passed * LEAST_SHARE
     },
   }
 }

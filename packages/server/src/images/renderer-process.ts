@@ -141,12 +141,11 @@ export class RendererProcess {
     if (work.over.signal.aborted) return
     const share = shareOf(this.#child.pid)
     const look = () => {
-      this.#starved ||= share.isStarving()
+      const starving = share.isStarving()
+      this.#starved ||= starving
+      return starving
     }
-    const timeIsUp = () => {
-      look()
-      void this.kill(share.used() < jobTimeMs / 2 ? rendererBusy() : tooSlow(jobTimeMs))
-    }
+    const timeIsUp = () => this.kill(look() ? rendererBusy() : tooSlow(jobTimeMs))
     work.watches.push(setTimeout(timeIsUp, jobTimeMs))
     work.over.signal.addEventListener('abort', look)
   }
