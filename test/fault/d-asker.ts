@@ -1,4 +1,4 @@
-/** Asks for the links of one attachment again and again; for D3, beside which it is a process of its own. */
+/** Asks for the links of one attachment again and again; the process that asker.ts starts. */
 import { Agent, request } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { DOWNLOAD_URLS } from '../server.ts'

@@ -2,12 +2,10 @@
  * D3: forty hostile pictures: each is answered in time, no process grows, and a caller who asks for links meanwhile hardly
  * notices. Of two hundred slow ones at once those are sent away that the queue has no room for.
  */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Attache, type Link, startAttache } from '../server.ts'
-import type { Asked } from './d-asker.ts'
+import { type Asker, p99, startAsker } from './asker.ts'
 import { crowd } from './d-crowd.ts'
 import { hostileImages } from './d-hostile-images.ts'
 import { row, type Stage, type Verdict } from './stage.ts'
@@ -106,34 +104,10 @@ function isRight(status: number): boolean {
   return status === 200 || status === 503 || (status >= 400 && status < 500)
 }
 
-interface Asker {
-  /** The milliseconds that each question since the last look took. */
-  take(): Promise<number[]>
-  end(): void
-}
-
-async function startAsker(attache: Attache): Promise<Asker> {
-  const { fileId: id, key } = await attache.upload('usual.txt', Buffer.from('x'))
-  const asked: Asked = { url: attache.url, token: await attache.token(), ref: { id, key, expiration: 100 } }
-  const child = fork(new URL('d-asker.ts', import.meta.url), [JSON.stringify(asked)])
-  return {
-    async take() {
-      child.send('take')
-      const [times] = await once(child, 'message')
-      return times
-    },
-    end: () => child.kill(),
-  }
-}
-
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const [low, high] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.floor(sorted.length / 2)]]
   return ((low ?? Number.NaN) + (high ?? Number.NaN)) / 2
-}
-
-function p99(times: readonly number[]): number {
-  return times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? Number.NaN
 }
 
 async function uploaded(attache: Attache, images: readonly { name: string; bytes: Buffer }[]): Promise<Picture[]> {

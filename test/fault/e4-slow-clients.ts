@@ -3,7 +3,8 @@ import { readdir } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Attache, DOWNLOAD_URLS, startAttache, UPLOAD } from '../server.ts'
-import { type SlowRead, slowRead } from './slow-clients.ts'
+import { p99, startAsker } from './asker.ts'
+import { arriving, type SlowRead, slowRead } from './slow-clients.ts'
 import { row, type Stage, type Verdict } from './stage.ts'
 
 const MOST_OPEN_MS = 20_000
@@ -14,7 +15,10 @@ const LARGE = 30_000_000
 const BYTES_A_SECOND = 10_000
 const MOST_TIMES_IDLE = 2
 /** Below this a comparison of two times says nothing on a machine that does other work. */
-const LEAST_MS = 5
+const LEAST_MS = 2
+const WARM_UP_MS = 3000
+const IDLE_MS = 4000
+const ARRIVES_MS = 50
 
 interface Drip {
   kind: string
@@ -33,20 +37,26 @@ async function prove({ directory, full, defer }: Stage): Promise<Verdict> {
   const attache = await startAttache({ data: directory })
   defer(() => attache.stop())
   const token = await attache.token()
-  const uploaded = await attache.upload('x.txt', Buffer.alloc(1000))
-  const work = () => attache.links([{ id: uploaded.fileId, key: uploaded.key, expiration: 100 }])
-  const { url } = await attache.linkOf(uploaded)
-  await p99(work, url, 3000)
-  const before = await p99(work, url, 3000)
+  const asker = await startAsker(attache)
+  defer(() => asker.end())
+  const during = async (ms: number) => {
+    await asker.take()
+    await pause(ms)
+    return p99(await asker.take())
+  }
+  await pause(WARM_UP_MS)
+  const before = await during(IDLE_MS)
   const connections = full ? 1000 : 240
   const watched = Array.from({ length: connections }, (_, n) => open(attache, drips(token)[n % 4] as Drip))
   const large = await attache.linkOf(await attache.upload('large.bin', Buffer.alloc(LARGE, 'x')))
-  const reads = Array.from({ length: connections / 4 }, () => slowRead(large.url, BYTES_A_SECOND))
-  const storm = await p99(work, url, full ? LONG_WATCH_MS : WATCH_MS)
+  // The first megabytes go into the buffers of each connection as fast as they can: that is no slow reading yet.
+  const arrivals = { count: connections / 4, everyMs: ARRIVES_MS }
+  const reads = await arriving(arrivals, () => slowRead(large.url, BYTES_A_SECOND))
+  const storm = await during(full ? LONG_WATCH_MS : WATCH_MS)
   const readers = await endOf(reads)
   const found = await Promise.all(watched.map((one) => one.end()))
   // Whatever else the machine does meanwhile slows the idle times as well.
-  const idle = Math.max(before, await p99(work, url, 5000))
+  const idle = Math.max(before, await during(IDLE_MS))
   const late = found.filter(({ openMs }) => openMs > MOST_OPEN_MS)
   const slowest = new Map<string, number>()
   for (const { kind, openMs } of found) slowest.set(kind, Math.max(slowest.get(kind) ?? 0, openMs))
@@ -113,20 +123,6 @@ function open({ url }: Attache, { kind, first, next }: Drip): { end(): Promise<W
       return { kind, openMs }
     },
   }
-}
-
-/** Of a caller's own requests, one after the other, for that long. */
-async function p99(work: () => Promise<unknown>, url: string, forMs: number): Promise<number> {
-  const times: number[] = []
-  const started = performance.now()
-  while (performance.now() - started < forMs) {
-    const asked = performance.now()
-    await work()
-    await (await fetch(url)).arrayBuffer()
-    times.push(performance.now() - asked)
-    await pause(2)
-  }
-  return times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? Number.NaN
 }
 
 async function temporaryFiles(directory: string): Promise<number> {
