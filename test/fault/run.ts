@@ -17,6 +17,9 @@ interface Proved {
   seconds: number
 }
 
+// In CI, of a row that must hold.
+const MOST_AGAIN = 2
+
 /** Rows that a machine of CI may lack the means for. */
 const MAY_MISS_IN_CI: readonly string[] = []
 
@@ -36,8 +39,7 @@ for (const row of rowsAsked(asked)) {
     continue
   }
   let proved = await prove(row, file)
-  const maySpoil = row.measures === true || proved.late
-  if (proved.outcome.result === 'falls short' && maySpoil && row.level === 'M' && process.env['CI'] === 'true') {
+  for (let again = 0; again < MOST_AGAIN && mayHaveBeenSpoilt(row, proved); again++) {
     console.log(`${row.id} measures times and memory, which other work on this machine may have spoilt: once more`)
     proved = await prove(row, file)
   }
@@ -124,6 +126,11 @@ function endGroup(pid: number): void {
   } catch {
     // It has ended by itself.
   }
+}
+
+function mayHaveBeenSpoilt({ measures, level }: Row, { outcome, late }: Proved): boolean {
+  if (process.env['CI'] !== 'true' || level !== 'M' || outcome.result !== 'falls short') return false
+  return measures === true || late
 }
 
 function mayFallShort({ outcome, level }: Proved): boolean {
