@@ -1,7 +1,7 @@
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Answered } from './plain-requests.ts'
 
-/** The lines of the audit log that `keepAuditTrail` would write of the same request. */
+/** The lines of the audit log that `tellAudit` would write of the same request. */
 export function tellPlain(
   { id, response, address, used, issued, bytesBefore, bytesAfter }: Answered,
   audit: Pick<AuditLog, 'note'>,
