@@ -27,7 +27,7 @@ export interface BlobStore {
   address?(id: string, asked: AddressRequest): Promise<string | undefined>
   /** Only for blobs that are files: their path below the directory of all data, for a server in front that sends them. */
   path?(id: string): string
-  /** Only where writes may be refused until a restart: why they are; reads go on. */
+  /** Only where writes may be refused for a while: why they are; reads go on. */
   trouble?(): string | undefined
   /** Resolves when the store can read and write; rejects with what is wrong. */
   check(): Promise<void>
